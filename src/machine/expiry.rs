@@ -1,0 +1,181 @@
+//! When a session ends by itself: the earlier of its time to live and the wallet's credentials.
+
+use std::time::Duration;
+
+use statig::Outcome;
+
+use super::attempt;
+use super::context::Context;
+use super::effect::{Effect, RestoreOutcome};
+use super::recovery;
+use super::session_end::{EndOfSession, end_session};
+use super::state::{Goal, State};
+use super::timer::Timer;
+use crate::clock::Timestamp;
+use crate::event::EventKind;
+use crate::provider::{ErrorKind, ProviderError};
+use crate::snapshot::{DisconnectReason, ReauthReason};
+
+/// Wall-clock times, fixed when they are set.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub(super) struct Expiry {
+    /// The end of the time to live.
+    ttl_ends: Option<Timestamp>,
+    /// The end of the wallet's credentials.
+    credentials_end: Option<Timestamp>,
+    /// The expiry that subscribers were warned of.
+    warned: Option<Timestamp>,
+}
+
+impl Expiry {
+    pub(super) fn at(&self) -> Option<Timestamp> {
+        match (self.ttl_ends, self.credentials_end) {
+            (Some(ttl), Some(credentials)) => Some(ttl.min(credentials)),
+            (ttl, credentials) => ttl.or(credentials),
+        }
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.ttl_ends.is_some() || self.credentials_end.is_some()
+    }
+
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        self.ttl_ends.is_some_and(|at| at <= now)
+            || self.credentials_end.is_some_and(|at| at <= now)
+    }
+
+    /// A stored session's expiry. What bounded it then is not known any more: it bounds it still.
+    pub(super) fn recall(&mut self, at: Option<Timestamp>) {
+        *self = Self {
+            ttl_ends: at,
+            ..Self::default()
+        };
+    }
+}
+
+/// Whether the session has expired and no re-authentication undid it.
+pub(super) fn is_over(cx: &Context<'_>) -> bool {
+    !cx.core.reauthenticated && cx.core.expiry.is_over(cx.now.wall)
+}
+
+/// Fixes the expiry of a session that was just verified. A session that was only brought back
+/// keeps its time to live.
+pub(super) fn establish(
+    brought_back: bool,
+    credentials_end: Option<Timestamp>,
+    cx: &mut Context<'_>,
+) {
+    let ttl = cx.core.setup.policy.expiry.ttl;
+    let expiry = &mut cx.core.expiry;
+    if brought_back {
+        // What the wallet does not say is not thereby undone.
+        expiry.credentials_end = credentials_end.or(expiry.credentials_end);
+    } else {
+        expiry.ttl_ends = ttl.map(|ttl| cx.now.wall.saturating_add(ttl));
+        expiry.credentials_end = credentials_end;
+    }
+    watch(cx);
+}
+
+/// The wallet's credentials now end at another time.
+pub(super) fn credentials_moved(end: Timestamp, cx: &mut Context<'_>) -> bool {
+    let before = cx.core.expiry.at();
+    cx.core.expiry.credentials_end = Some(end);
+    let after = cx.core.expiry.at();
+    watch(cx);
+    announce_if_moved(before, after, cx)
+}
+
+/// Use of the session moves its expiry, where the policy says so and it is due. Returns whether
+/// it moved.
+pub(super) fn renew_by_use(cx: &mut Context<'_>) -> bool {
+    let policy = &cx.core.setup.policy.expiry;
+    let (Some(ttl), Some(update_age)) = (policy.ttl, policy.update_age) else {
+        return false;
+    };
+    let Some(ends) = cx.core.expiry.ttl_ends else {
+        return false;
+    };
+    // Due when `expires_at - ttl + update_age <= now`.
+    if cx.now.wall.saturating_add(ttl) < ends.saturating_add(update_age) {
+        return false;
+    }
+    let before = cx.core.expiry.at();
+    cx.core.expiry.ttl_ends = Some(cx.now.wall.saturating_add(ttl));
+    let after = cx.core.expiry.at();
+    watch(cx);
+    announce_if_moved(before, after, cx)
+}
+
+fn announce_if_moved(
+    before: Option<Timestamp>,
+    after: Option<Timestamp>,
+    cx: &mut Context<'_>,
+) -> bool {
+    let moved = after != before;
+    if let Some(expires_at) = after.filter(|_| moved) {
+        cx.core.changed = true;
+        cx.publish(EventKind::Renewed { expires_at });
+    }
+    moved
+}
+
+/// Sets the timer for the next look at the wall clock; warns if it is time to.
+pub(super) fn watch(cx: &mut Context<'_>) {
+    let Some(at) = cx.core.expiry.at() else {
+        cx.stop_timer(Timer::Expiry);
+        return;
+    };
+    let policy = &cx.core.setup.policy.expiry;
+    let check = policy.clock_check;
+    let left = at.saturating_since(cx.now.wall);
+    let mut next = left.min(check);
+    if let Some(warning) = policy.warning
+        && cx.core.expiry.warned != Some(at)
+    {
+        let until_warning = left.saturating_sub(warning);
+        if until_warning.is_zero() {
+            cx.core.expiry.warned = Some(at);
+            // A time to live shorter than the warning would be a warning at birth.
+            if !left.is_zero() {
+                cx.publish(EventKind::Expiring { expires_at: at });
+            }
+        } else {
+            next = next.min(until_warning);
+        }
+    }
+    // Never due at once, so that firing it always makes way.
+    cx.start_timer(Timer::Expiry, next.max(Duration::from_millis(1)));
+}
+
+/// The session has reached its expiry.
+pub(super) fn expire(goal: Goal, cx: &mut Context<'_>) -> Outcome<State> {
+    attempt::cancel(cx);
+    let expired_at = cx.core.expiry.at().unwrap_or(cx.now.wall);
+    cx.publish(EventKind::Expired { expired_at });
+    if recovery::can_reauthenticate(goal, cx) {
+        return recovery::reauthenticate(ReauthReason::Expired, Some(expired_at), cx);
+    }
+    cx.effect(Effect::SettleRestore(RestoreOutcome::Expired));
+    end_session(EndOfSession::new(DisconnectReason::Expired), cx)
+}
+
+/// The wallet confirms a session whose credentials have ended: nothing to be connected to.
+pub(super) fn stillborn(goal: Goal, ended: Timestamp, cx: &mut Context<'_>) -> Outcome<State> {
+    match goal {
+        Goal::Recover(_) if !cx.core.reauthenticated => {
+            cx.core.expiry.credentials_end = Some(ended);
+            expire(goal, cx)
+        }
+        Goal::Recover(_) | Goal::Reauth(_) => recovery::reauth_failed(ended_error(ended), cx),
+        Goal::Connect => attempt::failed(goal, ended_error(ended), cx),
+    }
+}
+
+fn ended_error(ended: Timestamp) -> ProviderError {
+    ProviderError::new(
+        ErrorKind::Unauthorized,
+        format!("the wallet's credentials ended at {ended}; log in there again"),
+    )
+    .answered()
+}

@@ -1,0 +1,191 @@
+//! Connected: operations flow, and every change is noticed.
+
+use statig::Outcome;
+
+use super::attempt;
+use super::context::Context;
+use super::effect::Effect;
+use super::expiry;
+use super::input::{Input, LinkHint};
+use super::operations;
+use super::persist;
+use super::reconcile;
+use super::recovery;
+use super::state::{Goal, State, StateEvent};
+use super::timer::Timer;
+use crate::event::EventKind;
+use crate::provider::{ProviderEvent, Verdict};
+use crate::snapshot::ReconnectCause;
+use crate::sync::Notice;
+
+pub(super) fn announce_connected(cx: &mut Context<'_>) {
+    let Some(identity) = cx.core.known.identity().cloned() else {
+        return;
+    };
+    let expires_at = cx.core.expiry.at();
+    cx.publish(EventKind::Connected {
+        account: identity.account.clone(),
+        network: identity.network.clone(),
+        expires_at,
+    });
+}
+
+pub(super) fn connected(event: &StateEvent, cx: &mut Context<'_>) -> Outcome<State> {
+    match event {
+        StateEvent::Input(input) => match input {
+            Input::Submit(id, options) => operations::submit_connected(*id, options, cx),
+            Input::Finished(id, hint) => {
+                operations::end(*id, cx);
+                operations::drain(cx);
+                match hint {
+                    LinkHint::None => Outcome::Handled,
+                    LinkHint::Suspect => recheck(cx),
+                }
+            }
+            Input::Abandoned(id) => {
+                operations::abandoned(*id, cx);
+                operations::drain(cx);
+                Outcome::Handled
+            }
+            Input::Verify
+            | Input::Provider(_, ProviderEvent::Recheck)
+            | Input::Notice(Notice::PartyChanged { .. } | Notice::NetworkChanged { .. }) => {
+                recheck(cx)
+            }
+            Input::Provider(_, ProviderEvent::Accounts(accounts)) => {
+                if accounts.is_empty() {
+                    // Unknown is not empty: the wallet is asked.
+                    return recheck(cx);
+                }
+                let changed = reconcile::apply(Some(accounts), None, cx);
+                after_change(changed, cx)
+            }
+            Input::Provider(_, ProviderEvent::Network(network)) => {
+                let changed = reconcile::apply(None, Some(network), cx);
+                after_change(changed, cx)
+            }
+            _ => Outcome::Super,
+        },
+        StateEvent::Timer(Timer::Operations) => {
+            operations::expire_deadlines(cx);
+            operations::drain(cx);
+            Outcome::Handled
+        }
+        _ => Outcome::Super,
+    }
+}
+
+fn after_change(changed: bool, cx: &mut Context<'_>) -> Outcome<State> {
+    if changed {
+        persist::save(false, cx);
+        operations::drain(cx);
+    }
+    Outcome::Handled
+}
+
+/// Something changed, and only the wallet knows what.
+fn recheck(cx: &mut Context<'_>) -> Outcome<State> {
+    attempt::start_first_probe(cx);
+    Outcome::Transition(State::Rechecking)
+}
+
+pub(super) fn rechecking(event: &StateEvent, cx: &mut Context<'_>) -> Outcome<State> {
+    match event {
+        StateEvent::Input(Input::Probed(_, result)) => {
+            cx.core.attempt = None;
+            cx.stop_timer(Timer::Attempt);
+            if attempt::repeated_probe(cx) {
+                return Outcome::Handled;
+            }
+            let error = match result {
+                Ok(live) if !live.accounts.is_empty() => {
+                    reconcile::apply_live(live, cx);
+                    if let Some(at) = live.expires_at {
+                        expiry::credentials_moved(at, cx);
+                    }
+                    cx.effect(Effect::SettleVerify(Verdict::Valid));
+                    persist::save(false, cx);
+                    operations::drain(cx);
+                    return Outcome::Transition(State::Connected);
+                }
+                Ok(_) => attempt::no_account(),
+                Err(error) => error.clone(),
+            };
+            cx.effect(Effect::SettleVerify(error.verdict()));
+            recovery::link_lost(error, cx)
+        }
+        StateEvent::Timer(Timer::Attempt) => {
+            let error = attempt::time_out("a probe", cx.core.setup.policy.deadlines.probe, cx);
+            cx.effect(Effect::SettleVerify(Verdict::Unknown));
+            recovery::link_lost(error, cx)
+        }
+        StateEvent::Input(Input::Verify) => Outcome::Handled,
+        StateEvent::Input(
+            Input::Provider(
+                _,
+                ProviderEvent::Recheck | ProviderEvent::Accounts(_) | ProviderEvent::Network(_),
+            )
+            | Input::Notice(Notice::PartyChanged { .. } | Notice::NetworkChanged { .. }),
+        ) => {
+            attempt::note_change(cx);
+            Outcome::Handled
+        }
+        _ => Outcome::Super,
+    }
+}
+
+/// What both states of a connection do the same way.
+pub(super) fn linked(event: &StateEvent, cx: &mut Context<'_>) -> Outcome<State> {
+    match event {
+        StateEvent::Expired => {
+            cx.effect(Effect::SettleVerify(Verdict::Unknown));
+            // The link stands; what is asked for is as good as recovering from a lost one.
+            expiry::expire(Goal::Recover(ReconnectCause::LinkLost), cx)
+        }
+        StateEvent::Timer(Timer::Expiry) => {
+            expiry::watch(cx);
+            Outcome::Handled
+        }
+        StateEvent::Input(input) => match input {
+            Input::Connect => {
+                cx.effect(Effect::SettleConnect(Ok(())));
+                Outcome::Handled
+            }
+            Input::Provider(_, event) => match event {
+                ProviderEvent::Dropped(error) => {
+                    cx.effect(Effect::SettleVerify(error.verdict()));
+                    recovery::link_lost(error.clone(), cx)
+                }
+                ProviderEvent::Link(link) => {
+                    reconcile::set_link(*link, cx);
+                    Outcome::Handled
+                }
+                ProviderEvent::Expires(at) => {
+                    if expiry::credentials_moved(*at, cx) {
+                        persist::save(false, cx);
+                    }
+                    Outcome::Handled
+                }
+                _ => Outcome::Super,
+            },
+            _ => Outcome::Super,
+        },
+        StateEvent::Timer(_) => Outcome::Super,
+    }
+}
+
+/// What the wallet says that changes nothing here.
+pub(super) fn pass_through(event: &ProviderEvent, cx: &mut Context<'_>) -> Outcome<State> {
+    match event {
+        ProviderEvent::Message(message) => {
+            cx.publish(EventKind::Provider(message.clone()));
+            Outcome::Handled
+        }
+        ProviderEvent::Malformed { what, problem } => {
+            let (what, problem) = (what.clone(), problem.clone());
+            cx.publish(EventKind::Malformed { what, problem });
+            Outcome::Handled
+        }
+        _ => Outcome::Super,
+    }
+}

@@ -1,0 +1,377 @@
+//! Operations: held in order, bound to an identity, each answered exactly once.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use statig::Outcome;
+
+use super::context::Context;
+use super::effect::Effect;
+use super::expiry;
+use super::input::{OperationId, SubmitOptions};
+use super::persist;
+use super::state::State;
+use super::timer::Timer;
+use crate::clock::Mono;
+use crate::error::OperationError;
+use crate::event::EventKind;
+use crate::identity::Identity;
+use crate::provider::{ProviderError, Sent};
+
+/// The operations that are not answered yet.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub(super) struct Operations {
+    /// By the place in the driver's table.
+    table: Vec<Option<Operation>>,
+    /// Those that are held, in the order in which they will go to the wallet.
+    queue: VecDeque<OperationId>,
+    /// How many the wallet has.
+    in_flight: usize,
+    /// How many of those came out of the queue.
+    released: usize,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+struct Operation {
+    number: u64,
+    deadline: Mono,
+    /// The deadline as it was asked for.
+    within: Duration,
+    repeatable: bool,
+    place: Place,
+    /// The identity it is bound to.
+    identity: u32,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Place {
+    Held,
+    InFlight,
+    /// At the wallet, out of the queue.
+    Released,
+}
+
+impl Operations {
+    pub(super) fn held(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    pub(super) fn knows(&self, id: OperationId) -> bool {
+        self.get(id).is_some()
+    }
+
+    fn get(&self, id: OperationId) -> Option<&Operation> {
+        let operation = self.table.get(id.slot as usize)?.as_ref()?;
+        (operation.number == id.number).then_some(operation)
+    }
+
+    fn insert(&mut self, id: OperationId, operation: Operation) {
+        let slot = id.slot as usize;
+        if slot >= self.table.len() {
+            self.table.resize(slot + 1, None);
+        }
+        match operation.place {
+            Place::Held => {}
+            Place::InFlight => self.in_flight += 1,
+            Place::Released => {
+                self.in_flight += 1;
+                self.released += 1;
+            }
+        }
+        self.table[slot] = Some(operation);
+    }
+
+    /// Forgets an operation. One that is held must have left the queue.
+    fn remove(&mut self, id: OperationId) -> Option<Operation> {
+        self.get(id)?;
+        let operation = self.table[id.slot as usize].take()?;
+        match operation.place {
+            Place::Held => {}
+            Place::InFlight => self.in_flight -= 1,
+            Place::Released => {
+                self.in_flight -= 1;
+                self.released -= 1;
+            }
+        }
+        Some(operation)
+    }
+
+    /// All operations, oldest first.
+    fn all(&self) -> Vec<(OperationId, Operation)> {
+        let mut all: Vec<(OperationId, Operation)> = self
+            .table
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, operation)| {
+                let operation = (*operation)?;
+                let slot = u32::try_from(slot).ok()?;
+                Some((
+                    OperationId {
+                        slot,
+                        number: operation.number,
+                    },
+                    operation,
+                ))
+            })
+            .collect();
+        all.sort_by_key(|(id, _)| id.number);
+        all
+    }
+}
+
+/// An operation submitted while connected: to the wallet, unless others wait before it.
+pub(super) fn submit_connected(
+    id: OperationId,
+    options: &SubmitOptions,
+    cx: &mut Context<'_>,
+) -> Outcome<State> {
+    if let Some(error) = wrong_identity(options, cx) {
+        return refuse(id, error, cx);
+    }
+    let operations = &cx.core.operations;
+    if !operations.queue.is_empty() || operations.released > 0 {
+        return hold(id, options, cx);
+    }
+    admit(id, options, Place::InFlight, cx);
+    cx.effect(Effect::Dispatch(id));
+    used(cx);
+    Outcome::Handled
+}
+
+/// An operation submitted in any other state: held if it may be and somebody is known to hold it
+/// for.
+pub(super) fn submit_unconnected(
+    state: &State,
+    id: OperationId,
+    options: &SubmitOptions,
+    cx: &mut Context<'_>,
+) -> Outcome<State> {
+    let status = state.status();
+    if !options.hold || status.is_disconnected() || cx.core.known.identity().is_none() {
+        return refuse(id, OperationError::NotConnected { status }, cx);
+    }
+    if let Some(error) = wrong_identity(options, cx) {
+        return refuse(id, error, cx);
+    }
+    hold(id, options, cx)
+}
+
+fn wrong_identity(options: &SubmitOptions, cx: &Context<'_>) -> Option<OperationError> {
+    let expected = options.identity.as_ref()?;
+    let current = cx.core.known.identity()?;
+    (expected != current).then(|| identity_changed(expected, current))
+}
+
+fn identity_changed(submitted: &Identity, current: &Identity) -> OperationError {
+    OperationError::IdentityChanged {
+        submitted: Box::new(submitted.clone()),
+        current: Box::new(current.clone()),
+    }
+}
+
+/// Says no to an operation that was never taken in.
+pub(super) fn refuse(
+    id: OperationId,
+    error: OperationError,
+    cx: &mut Context<'_>,
+) -> Outcome<State> {
+    cx.publish(EventKind::OperationRejected {
+        operation: id.number,
+        error: error.clone(),
+    });
+    cx.effect(Effect::Reject(id, error));
+    Outcome::Handled
+}
+
+fn admit(id: OperationId, options: &SubmitOptions, place: Place, cx: &mut Context<'_>) {
+    let deadline = cx.now.mono.after(options.deadline);
+    let operation = Operation {
+        number: id.number,
+        deadline,
+        within: options.deadline,
+        repeatable: options.repeatable,
+        place,
+        identity: cx.core.known.generation(),
+    };
+    cx.core.operations.insert(id, operation);
+    // The timer may be early for the operations that are left; it is never late.
+    cx.core.timers.set_earlier(Timer::Operations, deadline);
+}
+
+fn hold(id: OperationId, options: &SubmitOptions, cx: &mut Context<'_>) -> Outcome<State> {
+    let capacity = cx.core.setup.policy.queue.capacity;
+    if cx.core.operations.held() >= capacity {
+        return refuse(id, OperationError::QueueFull { capacity }, cx);
+    }
+    admit(id, options, Place::Held, cx);
+    cx.core.operations.queue.push_back(id);
+    let depth = cx.core.operations.held();
+    cx.publish(EventKind::OperationQueued {
+        operation: id.number,
+        depth,
+    });
+    Outcome::Handled
+}
+
+/// Hands held operations to the wallet, as many at once as the policy says. Call it only where
+/// the session is (about to be) connected.
+pub(super) fn drain(cx: &mut Context<'_>) {
+    let concurrency = cx.core.setup.policy.queue.concurrency;
+    let mut any = false;
+    while cx.core.operations.released < concurrency {
+        let Some(id) = cx.core.operations.queue.pop_front() else {
+            break;
+        };
+        let Some(mut operation) = cx.core.operations.remove(id) else {
+            continue;
+        };
+        if operation.identity != cx.core.known.generation() {
+            // Operations of another identity were rejected when it changed; this is the lock on
+            // the door.
+            if let Some(current) = cx.core.known.identity().cloned() {
+                refuse(id, identity_changed(&current, &current), cx);
+            }
+            continue;
+        }
+        operation.place = Place::Released;
+        cx.core.operations.insert(id, operation);
+        cx.publish(EventKind::OperationReleased {
+            operation: id.number,
+        });
+        cx.effect(Effect::Dispatch(id));
+        any = true;
+    }
+    if any {
+        used(cx);
+    }
+}
+
+/// The session was used: its expiry may move.
+fn used(cx: &mut Context<'_>) {
+    if cx.core.setup.policy.expiry.update_age.is_some() && expiry::renew_by_use(cx) {
+        persist::save(false, cx);
+    }
+}
+
+/// An operation ended.
+pub(super) fn end(id: OperationId, cx: &mut Context<'_>) {
+    cx.core.operations.remove(id);
+}
+
+/// An operation ended while the session was not connected.
+pub(super) fn finished(id: OperationId, cx: &mut Context<'_>) -> Outcome<State> {
+    end(id, cx);
+    Outcome::Handled
+}
+
+/// Nobody waits for an operation any more.
+pub(super) fn abandoned(id: OperationId, cx: &mut Context<'_>) -> Outcome<State> {
+    let Some(operation) = cx.core.operations.remove(id) else {
+        return Outcome::Handled;
+    };
+    if operation.place == Place::Held {
+        cx.core.operations.queue.retain(|held| *held != id);
+        cx.publish(EventKind::OperationAbandoned {
+            operation: id.number,
+        });
+    }
+    Outcome::Handled
+}
+
+pub(super) fn deadline_passed(cx: &mut Context<'_>) -> Outcome<State> {
+    expire_deadlines(cx);
+    Outcome::Handled
+}
+
+/// Rejects the operations whose deadline has passed and sets the timer for the others.
+pub(super) fn expire_deadlines(cx: &mut Context<'_>) {
+    for (id, operation) in cx.core.operations.all() {
+        if operation.deadline <= cx.now.mono {
+            let after = operation.within;
+            let sent = sent(operation.place);
+            reject(id, OperationError::DeadlineExceeded { after, sent }, cx);
+        } else {
+            cx.core
+                .timers
+                .set_earlier(Timer::Operations, operation.deadline);
+        }
+    }
+}
+
+fn sent(place: Place) -> Sent {
+    match place {
+        Place::Held => Sent::No,
+        Place::InFlight | Place::Released => Sent::Maybe,
+    }
+}
+
+/// Answers an operation that was taken in.
+fn reject(id: OperationId, error: OperationError, cx: &mut Context<'_>) {
+    let Some(operation) = cx.core.operations.remove(id) else {
+        return;
+    };
+    if operation.place == Place::Held {
+        cx.core.operations.queue.retain(|held| *held != id);
+    }
+    refuse(id, error, cx);
+}
+
+/// The link broke: what the wallet had may have been executed. What may be repeated is held
+/// again, ahead of what was submitted later.
+pub(super) fn interrupt(cause: &ProviderError, cx: &mut Context<'_>) {
+    let capacity = cx.core.setup.policy.queue.capacity;
+    let mut again = VecDeque::new();
+    for (id, operation) in cx.core.operations.all() {
+        if operation.place == Place::Held {
+            continue;
+        }
+        let room = cx.core.operations.held() + again.len() < capacity;
+        if operation.repeatable && room {
+            cx.core.operations.remove(id);
+            cx.core.operations.insert(
+                id,
+                Operation {
+                    place: Place::Held,
+                    ..operation
+                },
+            );
+            again.push_back(id);
+            let depth = cx.core.operations.held() + again.len();
+            cx.effect(Effect::Recall(id));
+            cx.publish(EventKind::OperationQueued {
+                operation: id.number,
+                depth,
+            });
+        } else {
+            reject(
+                id,
+                OperationError::Interrupted {
+                    cause: cause.clone(),
+                },
+                cx,
+            );
+        }
+    }
+    again.append(&mut cx.core.operations.queue);
+    cx.core.operations.queue = again;
+}
+
+/// The session now acts for somebody else: what is held for `before` never runs.
+pub(super) fn reject_for_identity(before: &Identity, now: &Identity, cx: &mut Context<'_>) {
+    for id in std::mem::take(&mut cx.core.operations.queue) {
+        reject(id, identity_changed(before, now), cx);
+    }
+}
+
+/// The session is over: every operation is answered, by what `error` makes of whether the wallet
+/// may have acted on it.
+pub(super) fn reject_all(error: impl Fn(Sent) -> OperationError, cx: &mut Context<'_>) {
+    for (id, operation) in cx.core.operations.all() {
+        reject(id, error(sent(operation.place)), cx);
+    }
+    cx.stop_timer(Timer::Operations);
+}

@@ -1,0 +1,178 @@
+//! One ordered writer for the session's record: writes coalesce, failures are retried.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use statig::Outcome;
+
+use super::context::Context;
+use super::effect::{Effect, Ticket, Write};
+use super::session_end;
+use super::state::State;
+use super::timer::Timer;
+use crate::event::EventKind;
+use crate::snapshot::DisconnectReason;
+use crate::store::{Intent, Record, Tombstone};
+
+/// First delay before a failed write is tried again; doubles up to [`RETRY_CAP`].
+const RETRY_BASE: Duration = Duration::from_secs(1);
+const RETRY_CAP: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub(super) struct Persist {
+    /// What is to be written next; a later state replaces an earlier one.
+    wanted: Option<Write>,
+    /// The write under way, kept until it has succeeded.
+    writing: Option<(Ticket, Write)>,
+    /// Counts the states that were to be written.
+    generation: u64,
+    /// Failures since the last success.
+    failures: u32,
+}
+
+impl Persist {
+    pub(super) fn is_waiting_for(&self, ticket: Ticket) -> bool {
+        matches!(&self.writing, Some((writing, _)) if *writing == ticket)
+    }
+
+    /// Whether everything is written.
+    pub(super) fn is_idle(&self) -> bool {
+        self.wanted.is_none() && self.writing.is_none()
+    }
+
+    /// Later states have higher generations, those of earlier runs included.
+    pub(super) fn continue_from(&mut self, generation: u64) {
+        self.generation = self.generation.max(generation);
+    }
+
+    fn next_generation(&mut self) -> u64 {
+        self.generation += 1;
+        self.generation
+    }
+}
+
+/// Has the present session written. `fresh` if it follows from the user's own `connect`.
+pub(super) fn save(fresh: bool, cx: &mut Context<'_>) {
+    if !cx.core.setup.persistent || cx.core.intent == Intent::Disconnected {
+        return;
+    }
+    // A fresh state that is not written yet stays fresh when it is replaced.
+    let fresh = fresh
+        || matches!(
+            cx.core.persist.wanted,
+            Some(Write::Save { fresh: true, .. })
+        );
+    let core = &mut *cx.core;
+    let record = Record {
+        provider: core.setup.provider.clone(),
+        intent: core.intent,
+        accounts: core.known.accounts.clone(),
+        network: core.known.network.clone(),
+        connected_at: core.connected_at.unwrap_or(cx.now.wall),
+        expires_at: core.expiry.at(),
+        generation: core.persist.next_generation(),
+    };
+    want(Write::Save { record, fresh }, cx);
+}
+
+/// Has the record replaced by a tombstone.
+pub(super) fn erase(reason: DisconnectReason, cx: &mut Context<'_>) {
+    if !cx.core.setup.persistent {
+        return;
+    }
+    let generation = cx.core.persist.next_generation();
+    let tombstone = Tombstone {
+        reason,
+        at: cx.now.wall,
+        generation,
+    };
+    want(Write::Erase(tombstone), cx);
+}
+
+fn want(write: Write, cx: &mut Context<'_>) {
+    cx.core.persist.wanted = Some(write);
+    start(cx);
+}
+
+/// Starts the next write unless one is under way: one at a time keeps them in order.
+fn start(cx: &mut Context<'_>) {
+    if cx.core.persist.writing.is_some() {
+        return;
+    }
+    let Some(write) = cx.core.persist.wanted.take() else {
+        return;
+    };
+    cx.stop_timer(Timer::PersistRetry);
+    let ticket = cx.core.ticket();
+    cx.core.persist.writing = Some((ticket, write.clone()));
+    cx.effect(Effect::Persist(ticket, write));
+    let deadline = cx.core.setup.policy.deadlines.storage;
+    cx.start_timer(Timer::Persist, deadline);
+}
+
+pub(super) fn persisted(result: &Result<(), Arc<str>>, cx: &mut Context<'_>) -> Outcome<State> {
+    match result {
+        Ok(()) => {
+            cx.core.persist.writing = None;
+            cx.stop_timer(Timer::Persist);
+            if std::mem::take(&mut cx.core.persist.failures) > 0 {
+                cx.publish(EventKind::PersistRecovered);
+            }
+            start(cx);
+            session_end::settle_disconnect(cx);
+        }
+        Err(error) => failed(error.clone(), cx),
+    }
+    Outcome::Handled
+}
+
+pub(super) fn timed_out(cx: &mut Context<'_>) -> Outcome<State> {
+    if let Some((ticket, _)) = cx.core.persist.writing {
+        cx.effect(Effect::Cancel(ticket));
+        let after = cx.core.setup.policy.deadlines.storage;
+        failed(
+            format!("no answer within {} ms", after.as_millis()).into(),
+            cx,
+        );
+    }
+    Outcome::Handled
+}
+
+fn failed(error: Arc<str>, cx: &mut Context<'_>) {
+    cx.stop_timer(Timer::Persist);
+    let Some((_, write)) = cx.core.persist.writing.take() else {
+        return;
+    };
+    // What is wanted by now is newer than what failed.
+    cx.core.persist.wanted.get_or_insert(write);
+    let doublings = cx.core.persist.failures.min(6);
+    cx.core.persist.failures = cx.core.persist.failures.saturating_add(1);
+    let delay = (RETRY_BASE * 2_u32.pow(doublings)).min(RETRY_CAP);
+    cx.start_timer(Timer::PersistRetry, delay);
+    let retry_in_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+    cx.publish(EventKind::PersistFailed {
+        error: error.clone(),
+        retry_in_ms,
+    });
+    session_end::disconnect_not_persisted(error, cx);
+}
+
+pub(super) fn retry(cx: &mut Context<'_>) -> Outcome<State> {
+    start(cx);
+    Outcome::Handled
+}
+
+/// The session is closed: what is not written yet is tried once more, at once.
+pub(super) fn flush(cx: &mut Context<'_>) {
+    start(cx);
+}
+
+/// The session stops: nothing is written any more.
+pub(super) fn abandon(cx: &mut Context<'_>) {
+    cx.core.persist.wanted = None;
+    if let Some((ticket, _)) = cx.core.persist.writing.take() {
+        cx.effect(Effect::Cancel(ticket));
+    }
+    cx.stop_timer(Timer::Persist);
+    cx.stop_timer(Timer::PersistRetry);
+}

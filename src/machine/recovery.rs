@@ -1,0 +1,312 @@
+//! The way back: backoff, attempts, re-authentication, giving up.
+
+use std::time::Duration;
+
+use statig::Outcome;
+
+use super::attempt;
+use super::context::Context;
+use super::effect::{Effect, ReauthRequest, RestoreOutcome};
+use super::expiry;
+use super::input::Input;
+use super::operations;
+use super::session_end::{EndOfSession, end_session};
+use super::state::{Goal, State, StateEvent};
+use super::timer::Timer;
+use crate::clock::Mono;
+use crate::event::EventKind;
+use crate::provider::{ErrorKind, ProviderError, ProviderEvent, Verdict};
+use crate::snapshot::{DisconnectReason, ReauthReason, ReconnectCause};
+
+/// The count of attempts, and since when they are made.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub(super) struct Retry {
+    /// Attempts begun since the last stable connection.
+    count: u32,
+    /// When this recovery began.
+    since: Mono,
+    /// Whether an attempt was begun in this recovery.
+    attempted: bool,
+    /// Whether the attempt that is due has its slot in the shared budget.
+    reserved: bool,
+}
+
+impl Retry {
+    /// A recovery begins, with nothing that happened before held against it.
+    pub(super) fn begin(&mut self, now: Mono) {
+        *self = Self {
+            since: now,
+            ..Self::default()
+        };
+    }
+
+    /// A recovery begins after a connection that held for `held`. One that did not hold long
+    /// enough continues the recovery before it.
+    fn resume(&mut self, now: Mono, held: Duration, stable_after: Duration) {
+        self.attempted = false;
+        self.reserved = false;
+        if held >= stable_after || self.count == 0 {
+            self.begin(now);
+        }
+    }
+
+    /// The attempt that succeeded, if it took one. Asked once.
+    pub(super) fn made(&mut self) -> Option<u32> {
+        std::mem::take(&mut self.attempted).then_some(self.count)
+    }
+}
+
+/// The link broke while the session was connected.
+pub(super) fn link_lost(error: ProviderError, cx: &mut Context<'_>) -> Outcome<State> {
+    attempt::cancel(cx);
+    cx.core.link_open = false;
+    cx.core.last_error = Some(error.clone());
+    cx.core.changed = true;
+    operations::interrupt(&error, cx);
+    if error.verdict() == Verdict::Invalid {
+        return gone(ReconnectCause::LinkLost, error, cx);
+    }
+    leave_connected(cx);
+    let held = cx
+        .core
+        .connected_since
+        .take()
+        .map_or(Duration::ZERO, |at| cx.now.mono.since(at));
+    let stable_after = cx.core.setup.policy.reconnect.stable_after;
+    cx.core.retry.resume(cx.now.mono, held, stable_after);
+    let cause = ReconnectCause::LinkLost;
+    cx.publish(EventKind::Reconnecting {
+        cause,
+        error: Some(error.clone()),
+    });
+    let goal = Goal::Recover(cause);
+    if !cx.core.setup.capabilities.silent_open {
+        return give_up(goal, Some(error), cx);
+    }
+    schedule(goal, error, cx)
+}
+
+/// What is known is kept, and marked as not confirmed.
+fn leave_connected(cx: &mut Context<'_>) {
+    cx.core.known.stale = true;
+    cx.stop_timer(Timer::Expiry);
+}
+
+/// The wallet definitely ended the session.
+pub(super) fn gone(
+    cause: ReconnectCause,
+    error: ProviderError,
+    cx: &mut Context<'_>,
+) -> Outcome<State> {
+    cx.core.last_error = Some(error.clone());
+    if can_reauthenticate(Goal::Recover(cause), cx) {
+        return reauthenticate(ReauthReason::Revoked, None, cx);
+    }
+    cx.effect(Effect::SettleRestore(RestoreOutcome::NeedsReauth));
+    end_session(
+        EndOfSession::new(DisconnectReason::Revoked).because(Some(error)),
+        cx,
+    )
+}
+
+/// Whether anything could make the session valid again. A restore is silent: it may use what the
+/// provider does by itself, not a hook that may bring up a prompt.
+pub(super) fn can_reauthenticate(goal: Goal, cx: &Context<'_>) -> bool {
+    let silently = cx.core.setup.capabilities.reauthentication;
+    let restoring = goal == Goal::Recover(ReconnectCause::Restore);
+    silently || (cx.core.setup.reauth_hook && !restoring)
+}
+
+/// Plans the next attempt, or gives up where a limit says so.
+pub(super) fn schedule(goal: Goal, error: ProviderError, cx: &mut Context<'_>) -> Outcome<State> {
+    let policy = &cx.core.setup.policy.reconnect;
+    let (max_attempts, max_elapsed) = (policy.max_attempts, policy.max_elapsed);
+    let attempt = cx.core.retry.count.saturating_add(1);
+    if max_attempts.is_some_and(|max| attempt > max) {
+        return give_up(goal, Some(error), cx);
+    }
+    let Some(planned) = cx.pacing.delay(attempt) else {
+        return give_up(goal, Some(error), cx);
+    };
+    let delay = planned.max(error.retry_after().unwrap_or_default());
+    let elapsed = cx.now.mono.since(cx.core.retry.since);
+    if max_elapsed.is_some_and(|max| elapsed.saturating_add(delay) > max) {
+        return give_up(goal, Some(error), cx);
+    }
+    cx.core.retry.reserved = false;
+    cx.start_timer(Timer::Backoff, delay);
+    let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+    cx.publish(EventKind::ReconnectScheduled { attempt, delay_ms });
+    Outcome::Transition(State::Waiting { goal })
+}
+
+/// No further attempt. What is known stays, marked stale: here and in the store.
+pub(super) fn give_up(
+    goal: Goal,
+    last_error: Option<ProviderError>,
+    cx: &mut Context<'_>,
+) -> Outcome<State> {
+    let attempts = cx.core.retry.count;
+    cx.publish(EventKind::ReconnectGaveUp {
+        attempts,
+        last_error: last_error.clone(),
+    });
+    cx.effect(Effect::SettleRestore(RestoreOutcome::Unreachable {
+        error: last_error.clone(),
+    }));
+    if goal == Goal::Connect
+        && let Some(error) = last_error.clone()
+    {
+        cx.effect(Effect::SettleConnect(Err(
+            crate::error::ConnectError::Provider(error),
+        )));
+    }
+    end_session(
+        EndOfSession::new(DisconnectReason::GaveUp).because(last_error),
+        cx,
+    )
+}
+
+pub(super) fn waiting(goal: Goal, event: &StateEvent, cx: &mut Context<'_>) -> Outcome<State> {
+    match event {
+        StateEvent::Timer(Timer::Backoff) => begin_attempt(goal, cx),
+        StateEvent::Input(Input::Provider(_, event)) => match event {
+            // Whatever a living wallet says ends the wait.
+            ProviderEvent::Ready
+            | ProviderEvent::Accounts(_)
+            | ProviderEvent::Network(_)
+            | ProviderEvent::Link(_)
+            | ProviderEvent::Expires(_)
+            | ProviderEvent::Recheck => {
+                if cx.core.retry.reserved {
+                    // Its slot in the shared budget is taken: it begins when that comes.
+                    return Outcome::Handled;
+                }
+                cx.stop_timer(Timer::Backoff);
+                begin_attempt(goal, cx)
+            }
+            ProviderEvent::Dropped(error) if error.verdict() == Verdict::Invalid => {
+                cx.stop_timer(Timer::Backoff);
+                attempt::failed(goal, error.clone(), cx)
+            }
+            _ => Outcome::Super,
+        },
+        _ => Outcome::Super,
+    }
+}
+
+/// The next attempt is due.
+fn begin_attempt(goal: Goal, cx: &mut Context<'_>) -> Outcome<State> {
+    // An expiry that passed meanwhile takes its effect here where nothing could undo it.
+    let recovering = matches!(goal, Goal::Recover(_));
+    if recovering && expiry::is_over(cx) && !can_reauthenticate(goal, cx) {
+        return expiry::expire(goal, cx);
+    }
+    let attempt = cx.core.retry.count.saturating_add(1);
+    if !cx.core.retry.reserved {
+        let slot = cx.pacing.reserve(cx.now.mono);
+        if slot > cx.now.mono {
+            cx.core.retry.reserved = true;
+            cx.core.timers.set(Timer::Backoff, slot);
+            let delay_ms = slot.as_millis() - cx.now.mono.as_millis();
+            cx.publish(EventKind::ReconnectDeferred { attempt, delay_ms });
+            return Outcome::Handled;
+        }
+    }
+    cx.core.retry.reserved = false;
+    cx.core.retry.count = attempt;
+    cx.core.retry.attempted = true;
+    let next = attempt::start_open(goal, cx);
+    cx.publish(EventKind::ReconnectAttempt { attempt });
+    next
+}
+
+/// Has the hook or the provider make the session valid again.
+pub(super) fn reauthenticate(
+    reason: ReauthReason,
+    expired_at: Option<crate::clock::Timestamp>,
+    cx: &mut Context<'_>,
+) -> Outcome<State> {
+    attempt::cancel(cx);
+    leave_connected(cx);
+    cx.core.connected_since = None;
+    cx.core.reauthenticated = false;
+    let ticket = cx.core.ticket();
+    cx.core.attempt = Some(ticket);
+    let identity = cx.core.known.identity().cloned();
+    cx.effect(Effect::Reauthenticate(
+        ticket,
+        ReauthRequest {
+            reason,
+            expired_at,
+            identity,
+        },
+    ));
+    let deadline = cx.core.setup.policy.deadlines.reauth;
+    cx.start_timer(Timer::Attempt, deadline);
+    cx.publish(EventKind::Reconnecting {
+        cause: ReconnectCause::Reauthentication,
+        error: None,
+    });
+    cx.publish(EventKind::ReauthStarted { reason });
+    Outcome::Transition(State::Reauthenticating { reason })
+}
+
+pub(super) fn reauthenticating(
+    reason: ReauthReason,
+    event: &StateEvent,
+    cx: &mut Context<'_>,
+) -> Outcome<State> {
+    match event {
+        StateEvent::Input(Input::Reauthenticated(_, result)) => {
+            cx.core.attempt = None;
+            cx.stop_timer(Timer::Attempt);
+            match result {
+                Ok(()) => {
+                    cx.core.reauthenticated = true;
+                    prove(reason, cx)
+                }
+                Err(error) => reauth_failed(error.clone(), cx),
+            }
+        }
+        StateEvent::Timer(Timer::Attempt) => {
+            let after = cx.core.setup.policy.deadlines.reauth;
+            attempt::cancel(cx);
+            let message = format!(
+                "re-authentication took longer than {} ms",
+                after.as_millis()
+            );
+            reauth_failed(ProviderError::new(ErrorKind::TimedOut, message), cx)
+        }
+        StateEvent::Input(Input::Provider(_, ProviderEvent::Dropped(error))) => {
+            cx.core.link_open = false;
+            operations::interrupt(error, cx);
+            Outcome::Handled
+        }
+        _ => Outcome::Super,
+    }
+}
+
+/// A re-authentication is believed when the wallet confirms it.
+fn prove(reason: ReauthReason, cx: &mut Context<'_>) -> Outcome<State> {
+    let goal = Goal::Reauth(reason);
+    if cx.core.link_open {
+        attempt::start_first_probe(cx);
+        Outcome::Transition(State::Verifying { goal })
+    } else {
+        attempt::start_open(goal, cx)
+    }
+}
+
+pub(super) fn reauth_failed(error: ProviderError, cx: &mut Context<'_>) -> Outcome<State> {
+    cx.core.reauthenticated = false;
+    cx.core.last_error = Some(error.clone());
+    cx.publish(EventKind::ReauthFailed {
+        error: error.clone(),
+    });
+    cx.effect(Effect::SettleRestore(RestoreOutcome::NeedsReauth));
+    end_session(
+        EndOfSession::new(DisconnectReason::ReauthFailed).because(Some(error)),
+        cx,
+    )
+}

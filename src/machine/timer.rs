@@ -1,0 +1,106 @@
+//! The timers of a machine.
+
+use crate::clock::Mono;
+
+/// What a timer of the machine is for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Timer {
+    /// The wall clock must be looked at: warning, expiry, or just a check.
+    Expiry,
+    /// An operation's deadline passes.
+    Operations,
+    /// Load, open, probe or re-authentication has taken too long.
+    Attempt,
+    /// A person has taken too long.
+    UserAction,
+    /// The wallet is asked whether a person is done.
+    UserActionPoll,
+    /// The next attempt begins.
+    Backoff,
+    /// The wallet has taken too long to close.
+    CloseLink,
+    /// The store has taken too long to write.
+    Persist,
+    /// A failed write is tried again.
+    PersistRetry,
+}
+
+impl Timer {
+    /// In the order in which timers that are due at the same time fire.
+    const ALL: [Self; 9] = [
+        Self::Expiry,
+        Self::Operations,
+        Self::Attempt,
+        Self::UserAction,
+        Self::UserActionPoll,
+        Self::Backoff,
+        Self::CloseLink,
+        Self::Persist,
+        Self::PersistRetry,
+    ];
+}
+
+/// When each timer is due.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct TimerTable {
+    due: [Mono; Timer::ALL.len()],
+}
+
+impl TimerTable {
+    pub(super) fn new() -> Self {
+        Self {
+            due: [Mono::NEVER; Timer::ALL.len()],
+        }
+    }
+
+    pub(super) fn set(&mut self, timer: Timer, at: Mono) {
+        self.due[timer as usize] = at;
+    }
+
+    /// Sets the timer only if it would otherwise be due later.
+    pub(super) fn set_earlier(&mut self, timer: Timer, at: Mono) {
+        let due = &mut self.due[timer as usize];
+        *due = at.min(*due);
+    }
+
+    pub(super) fn stop(&mut self, timer: Timer) {
+        self.due[timer as usize] = Mono::NEVER;
+    }
+
+    pub(super) fn next(&self) -> Option<(Mono, Timer)> {
+        Timer::ALL
+            .into_iter()
+            .map(|timer| (self.due[timer as usize], timer))
+            .filter(|(at, _)| *at != Mono::NEVER)
+            .min_by_key(|(at, _)| *at)
+    }
+
+    /// The timer that has been due longest at `now`, stopped.
+    pub(super) fn pop_due(&mut self, now: Mono) -> Option<Timer> {
+        let (at, timer) = self.next()?;
+        (at <= now).then(|| {
+            self.stop(timer);
+            timer
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn due_timers_come_out_in_order_and_once() {
+        let mut timers = TimerTable::new();
+        let at = Mono::from_millis;
+        timers.set(Timer::Backoff, at(20));
+        timers.set(Timer::Attempt, at(10));
+        timers.set(Timer::Expiry, at(20));
+        timers.set_earlier(Timer::Attempt, at(30));
+        assert_eq!(timers.next(), Some((at(10), Timer::Attempt)));
+        assert_eq!(timers.pop_due(at(9)), None);
+        let fired: Vec<Timer> = std::iter::from_fn(|| timers.pop_due(at(20))).collect();
+        assert_eq!(fired, [Timer::Attempt, Timer::Expiry, Timer::Backoff]);
+        assert_eq!(timers.next(), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! Records in memory: gone with the process.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Record, RecordName, Revision, Store, StoreError, StoreFuture, Stored, Tombstone};
+
+/// Keeps records in memory. Clones share them: sessions of one process, or a session before and
+/// after a simulated restart.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    records: Arc<Mutex<BTreeMap<RecordName, Stored>>>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What stands under a name, without waiting.
+    pub fn peek(&self, name: &RecordName) -> Stored {
+        self.lock().get(name).cloned().unwrap_or(Stored::Nothing)
+    }
+
+    /// Puts something under a name whatever stands there, as another process might. Its revision
+    /// should be higher than the present one.
+    pub fn put(&self, name: RecordName, stored: Stored) {
+        self.lock().insert(name, stored);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RecordName, Stored>> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn replace(
+        &self,
+        name: &RecordName,
+        expected: Revision,
+        write: impl FnOnce(Revision) -> Stored,
+    ) -> Result<Revision, StoreError> {
+        let mut records = self.lock();
+        let found = records.get(name).map_or(Revision::NONE, Stored::revision);
+        if found != expected {
+            return Err(StoreError::Conflict {
+                name: name.clone(),
+                expected,
+                found,
+            });
+        }
+        records.insert(name.clone(), write(found.next()));
+        Ok(found.next())
+    }
+}
+
+impl Store for MemoryStore {
+    fn load<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Stored> {
+        Box::pin(async move { Ok(self.peek(name)) })
+    }
+
+    fn save<'a>(
+        &'a self,
+        name: &'a RecordName,
+        record: Record,
+        expected: Revision,
+    ) -> StoreFuture<'a, Revision> {
+        Box::pin(async move {
+            self.replace(name, expected, |revision| Stored::Record {
+                record,
+                revision,
+            })
+        })
+    }
+
+    fn erase<'a>(
+        &'a self,
+        name: &'a RecordName,
+        tombstone: Tombstone,
+        expected: Revision,
+    ) -> StoreFuture<'a, Revision> {
+        Box::pin(async move {
+            self.replace(name, expected, |revision| Stored::Tombstone {
+                tombstone,
+                revision,
+            })
+        })
+    }
+
+    fn list(&self) -> StoreFuture<'_, Vec<RecordName>> {
+        Box::pin(async move { Ok(self.lock().keys().cloned().collect()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::identity::Account;
+    use crate::snapshot::DisconnectReason;
+
+    fn record() -> Record {
+        Record::new(
+            "test",
+            vec![Account::primary("alice")],
+            None,
+            Timestamp::EPOCH,
+        )
+    }
+
+    #[tokio::test]
+    async fn a_late_write_does_not_bring_back_what_was_erased() {
+        let (store, name) = (MemoryStore::new(), RecordName::from("s"));
+        let first = store.save(&name, record(), Revision::NONE).await.unwrap();
+        let tombstone = Tombstone::new(DisconnectReason::User, Timestamp::EPOCH);
+        let erased = store.erase(&name, tombstone, first).await.unwrap();
+        let late = store.save(&name, record(), first).await;
+        assert_eq!(
+            late,
+            Err(StoreError::Conflict {
+                name: name.clone(),
+                expected: first,
+                found: erased
+            })
+        );
+        assert!(matches!(store.peek(&name), Stored::Tombstone { .. }));
+        assert_eq!(store.list().await.unwrap(), [name]);
+    }
+}

@@ -1,0 +1,98 @@
+//! What a store keeps of a session.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::identity::{Account, Identity, NetworkId, primary_account};
+use crate::snapshot::DisconnectReason;
+
+/// What the user last asked for. Only the user changes it.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Intent {
+    /// To be connected.
+    Connected,
+    /// To be disconnected.
+    #[default]
+    Disconnected,
+}
+
+/// A session as a store keeps it.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Record {
+    /// The wallet protocol, as [`Provider::kind`](crate::Provider::kind) names it.
+    pub provider: Arc<str>,
+    /// What the user last asked for.
+    pub intent: Intent,
+    /// The accounts, as last known.
+    pub accounts: Arc<[Account]>,
+    /// The network, as last known.
+    pub network: Option<NetworkId>,
+    /// When the user's connection was established.
+    pub connected_at: Timestamp,
+    /// When the session expires.
+    pub expires_at: Option<Timestamp>,
+    /// Counts the states of the session that were to be written: a later state has a higher one.
+    pub generation: u64,
+}
+
+impl Record {
+    /// A record of a session that the user wants connected.
+    pub fn new(
+        provider: impl Into<Arc<str>>,
+        accounts: impl Into<Arc<[Account]>>,
+        network: Option<NetworkId>,
+        connected_at: Timestamp,
+    ) -> Self {
+        Self {
+            provider: provider.into(),
+            intent: Intent::Connected,
+            accounts: accounts.into(),
+            network,
+            connected_at,
+            expires_at: None,
+            generation: 0,
+        }
+    }
+
+    /// Sets the expiry.
+    #[must_use]
+    pub fn expiring_at(mut self, at: Timestamp) -> Self {
+        self.expires_at = Some(at);
+        self
+    }
+
+    /// Whom the session acted for.
+    pub fn identity(&self) -> Option<Identity> {
+        primary_account(&self.accounts)
+            .map(|account| Identity::new(account.id.clone(), self.network.clone()))
+    }
+}
+
+/// What is left of a record that was removed.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Tombstone {
+    /// Why the session ended: a restore tells the user's own disconnect from an expiry by it.
+    pub reason: DisconnectReason,
+    /// When.
+    pub at: Timestamp,
+    /// As in [`Record::generation`].
+    pub generation: u64,
+}
+
+impl Tombstone {
+    /// A tombstone of a session that ended for `reason` at `at`.
+    pub fn new(reason: DisconnectReason, at: Timestamp) -> Self {
+        Self {
+            reason,
+            at,
+            generation: 0,
+        }
+    }
+}
