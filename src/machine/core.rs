@@ -130,7 +130,9 @@ impl Core {
             Input::LinkClosed(ticket, _) => self.closing != Some(*ticket),
             Input::Persisted(ticket, _) => !self.persist.is_waiting_for(*ticket),
             Input::Provider(epoch, _) => self.epoch != *epoch,
-            Input::Finished(id, _) | Input::Abandoned(id) => !self.operations.knows(*id),
+            Input::Finished(id, _) | Input::Broken(id, _) | Input::Abandoned(id) => {
+                !self.operations.knows(*id)
+            }
             Input::Connect
             | Input::Restore
             | Input::Disconnect(_)

@@ -32,6 +32,8 @@ pub enum Input {
     Submit(OperationId, SubmitOptions),
     /// The wallet answered an operation, or it failed on the way.
     Finished(OperationId, LinkHint),
+    /// The link failed an operation that was certainly not executed, or may be repeated.
+    Broken(OperationId, ProviderError),
     /// The caller of an operation lost interest.
     Abandoned(OperationId),
     /// The store answered a load.
@@ -68,6 +70,7 @@ impl Input {
             Self::Close { .. } => "close",
             Self::Submit(..) => "submit",
             Self::Finished(..) => "finished",
+            Self::Broken(..) => "broken",
             Self::Abandoned(..) => "abandoned",
             Self::Loaded(_, Ok(Stored::Record { .. })) => "record loaded",
             Self::Loaded(..) => "nothing loaded",

@@ -42,6 +42,10 @@ pub(super) fn connected(event: &StateEvent, cx: &mut Context<'_>) -> Outcome<Sta
                     LinkHint::Suspect => recheck(cx),
                 }
             }
+            Input::Broken(id, error) => {
+                operations::broken(*id, error, cx);
+                recheck(cx)
+            }
             Input::Abandoned(id) => {
                 operations::abandoned(*id, cx);
                 operations::drain(cx);

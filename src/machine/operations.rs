@@ -41,7 +41,12 @@ struct Operation {
     place: Place,
     /// The identity it is bound to.
     identity: u32,
+    /// How often it was held again after the wallet had it.
+    repeats: u8,
 }
+
+/// How often an operation is handed to the wallet anew because the link failed it.
+const MAX_REPEATS: u8 = 5;
 
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum Place {
@@ -196,6 +201,7 @@ fn admit(id: OperationId, options: &SubmitOptions, place: Place, cx: &mut Contex
         repeatable: options.repeatable,
         place,
         identity: cx.core.known.generation(),
+        repeats: 0,
     };
     cx.core.operations.insert(id, operation);
     // The timer may be early for the operations that are left; it is never late.
@@ -323,30 +329,15 @@ fn reject(id: OperationId, error: OperationError, cx: &mut Context<'_>) {
 /// The link broke: what the wallet had may have been executed. What may be repeated is held
 /// again, ahead of what was submitted later.
 pub(super) fn interrupt(cause: &ProviderError, cx: &mut Context<'_>) {
-    let capacity = cx.core.setup.policy.queue.capacity;
-    let mut again = VecDeque::new();
-    for (id, operation) in cx.core.operations.all() {
-        if operation.place == Place::Held {
-            continue;
-        }
-        let room = cx.core.operations.held() + again.len() < capacity;
-        if operation.repeatable && room {
-            cx.core.operations.remove(id);
-            cx.core.operations.insert(
-                id,
-                Operation {
-                    place: Place::Held,
-                    ..operation
-                },
-            );
-            again.push_back(id);
-            let depth = cx.core.operations.held() + again.len();
-            cx.effect(Effect::Recall(id));
-            cx.publish(EventKind::OperationQueued {
-                operation: id.number,
-                depth,
-            });
-        } else {
+    let at_wallet = cx
+        .core
+        .operations
+        .all()
+        .into_iter()
+        .filter(|(_, op)| op.place != Place::Held);
+    // Youngest first: each goes to the front of the queue.
+    for (id, operation) in at_wallet.rev() {
+        if !operation.repeatable || !hold_again(id, operation, cx) {
             reject(
                 id,
                 OperationError::Interrupted {
@@ -356,8 +347,47 @@ pub(super) fn interrupt(cause: &ProviderError, cx: &mut Context<'_>) {
             );
         }
     }
-    again.append(&mut cx.core.operations.queue);
-    cx.core.operations.queue = again;
+}
+
+/// The link failed one operation, which was not executed or may be repeated.
+pub(super) fn broken(
+    id: OperationId,
+    error: &ProviderError,
+    cx: &mut Context<'_>,
+) -> Outcome<State> {
+    if let Some(operation) = cx.core.operations.get(id).copied()
+        && (cx.core.known.identity().is_none() || !hold_again(id, operation, cx))
+    {
+        reject(id, OperationError::Provider(error.clone()), cx);
+    }
+    Outcome::Handled
+}
+
+/// Puts an operation that the wallet had back at the front of the queue, if there is room and it
+/// was not done too often.
+fn hold_again(id: OperationId, operation: Operation, cx: &mut Context<'_>) -> bool {
+    let room = cx.core.operations.held() < cx.core.setup.policy.queue.capacity;
+    if !room || operation.repeats >= MAX_REPEATS {
+        return false;
+    }
+    cx.core.operations.remove(id);
+    let repeats = operation.repeats + 1;
+    cx.core.operations.insert(
+        id,
+        Operation {
+            place: Place::Held,
+            repeats,
+            ..operation
+        },
+    );
+    cx.core.operations.queue.push_front(id);
+    let depth = cx.core.operations.held();
+    cx.effect(Effect::Recall(id));
+    cx.publish(EventKind::OperationQueued {
+        operation: id.number,
+        depth,
+    });
+    true
 }
 
 /// The session now acts for somebody else: what is held for `before` never runs.
