@@ -59,8 +59,7 @@ impl EndOfSession {
 /// next epoch begins, so that nothing of this one is heard any more.
 pub(super) fn end_session(end: EndOfSession, cx: &mut Context<'_>) -> Outcome<State> {
     let reason = end.reason;
-    // An open or a hook that is stopped half-way may have left something at the wallet.
-    let at_wallet = cx.core.link_open || cx.core.attempt.is_some();
+    let at_wallet = cx.core.may_hold_link();
     attempt::cancel(cx);
     for timer in [
         Timer::UserAction,
@@ -225,7 +224,7 @@ pub(super) fn hook_failed(hook: Hook, error: &Arc<str>, cx: &mut Context<'_>) ->
 
 /// The end of everything. The user's intent stays as it is: a restart can restore the session.
 pub(super) fn close(flush: bool, cx: &mut Context<'_>) -> Outcome<State> {
-    let at_wallet = cx.core.link_open || cx.core.attempt.is_some();
+    let at_wallet = cx.core.may_hold_link();
     attempt::cancel(cx);
     for timer in [
         Timer::UserAction,

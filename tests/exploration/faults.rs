@@ -2,7 +2,6 @@
 
 use moorline::machine::explore::{Step, World};
 use moorline::machine::{Effect, Input};
-use moorline::provider::OpenMode;
 use moorline::{EventKind, OperationError, Status};
 
 use crate::explorer::{Situation, Tamper};
@@ -128,8 +127,6 @@ fn drop_disconnects(after: &mut Situation, before: &World, step: &mut Step) {
         && matches!(after.world.machine.status(), Status::Reconnecting { .. })
     {
         // Seen from outside: the session starts over instead of reconnecting.
-        let epoch = after.world.machine.epoch();
-        let _ = (epoch, OpenMode::Silent);
         after.world.feed(Input::Connect);
     }
 }
