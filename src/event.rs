@@ -247,6 +247,43 @@ pub enum EventKind {
     Provider(Message),
 }
 
+impl EventKind {
+    /// The stable name of this kind of event: its `type` in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Connecting => "session:connecting",
+            Self::UserActionRequired { .. } => "user:action-required",
+            Self::Connected { .. } => "session:connected",
+            Self::Disconnected { .. } => "session:disconnected",
+            Self::Reconnecting { .. } => "session:reconnecting",
+            Self::ReconnectScheduled { .. } => "reconnect:scheduled",
+            Self::ReconnectDeferred { .. } => "reconnect:deferred",
+            Self::ReconnectAttempt { .. } => "reconnect:attempt",
+            Self::ReconnectSucceeded { .. } => "reconnect:succeeded",
+            Self::ReconnectGaveUp { .. } => "reconnect:gaveup",
+            Self::Expiring { .. } => "session:expiring",
+            Self::Expired { .. } => "session:expired",
+            Self::Renewed { .. } => "session:renewed",
+            Self::ReauthStarted { .. } => "reauth:started",
+            Self::ReauthSucceeded { .. } => "reauth:succeeded",
+            Self::ReauthFailed { .. } => "reauth:failed",
+            Self::PartyChanged { .. } => "party:changed",
+            Self::NetworkChanged { .. } => "network:changed",
+            Self::AccountsChanged { .. } => "accounts:changed",
+            Self::NetworkLinkChanged { .. } => "network:link",
+            Self::OperationQueued { .. } => "operation:queued",
+            Self::OperationReleased { .. } => "operation:released",
+            Self::OperationRejected { .. } => "operation:rejected",
+            Self::OperationAbandoned { .. } => "operation:abandoned",
+            Self::PersistFailed { .. } => "persist:failed",
+            Self::PersistRecovered => "persist:recovered",
+            Self::HookFailed { .. } => "hook:failed",
+            Self::Malformed { .. } => "provider:malformed",
+            Self::Provider(_) => "provider:event",
+        }
+    }
+}
+
 /// The hooks an application can set.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod sink;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -22,6 +23,7 @@ pub use self::capabilities::Capabilities;
 pub use self::error::{ErrorKind, ProviderError, Sent, Verdict};
 pub use self::event::{Message, NetworkLink, ProviderEvent, UserAction, UserActionKind};
 pub use self::sink::EventSink;
+pub(crate) use self::sink::ReceiveEvent;
 use crate::clock::Timestamp;
 use crate::identity::{Account, Identity, NetworkId};
 
@@ -309,7 +311,7 @@ impl Live {
 #[non_exhaustive]
 pub struct Request {
     /// The method, in the wallet protocol's own words.
-    pub method: Arc<str>,
+    pub method: Cow<'static, str>,
     /// Its parameters; `Value::Null` for none.
     pub params: Value,
     /// Whom it may act for. Adapters pin it down on the wire where the protocol allows.
@@ -318,7 +320,11 @@ pub struct Request {
 
 impl Request {
     /// A request of `method` for `identity`.
-    pub fn new(method: impl Into<Arc<str>>, params: Value, identity: Arc<Identity>) -> Self {
+    pub fn new(
+        method: impl Into<Cow<'static, str>>,
+        params: Value,
+        identity: Arc<Identity>,
+    ) -> Self {
         Self {
             method: method.into(),
             params,

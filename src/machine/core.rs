@@ -130,7 +130,9 @@ impl Core {
             Input::LinkClosed(ticket, _) => self.closing != Some(*ticket),
             Input::Persisted(ticket, _) => !self.persist.is_waiting_for(*ticket),
             Input::Provider(epoch, _) => self.epoch != *epoch,
-            Input::Finished(id, _) | Input::Abandoned(id) => !self.operations.knows(*id),
+            Input::Finished(id, _) | Input::Broken(id, _) | Input::Abandoned(id) => {
+                !self.operations.knows(*id)
+            }
             Input::Connect
             | Input::Restore
             | Input::Disconnect(_)
@@ -141,6 +143,14 @@ impl Core {
             | Input::Notice(_)
             | Input::Timeout => false,
         }
+    }
+
+    /// Whether the wallet may hold a connection of the present epoch: one that is open, or one
+    /// that is being opened (or talked to) and may have got there.
+    pub(super) fn may_hold_link(&self) -> bool {
+        // Without a status that shows it, only the store is being asked.
+        let asking_wallet = self.attempt.is_some() && !self.shown.status.is_disconnected();
+        self.link_open || asking_wallet
     }
 
     /// Whether neither the store nor the wallet is waited for.

@@ -7,7 +7,9 @@ use super::effect::Ticket;
 use crate::clock::Mono;
 use crate::event::Hook;
 use crate::identity::Identity;
-use crate::provider::{CloseMode, Epoch, Live, Opened, ProviderError, ProviderEvent};
+use crate::provider::{
+    CloseMode, Epoch, ErrorKind, Live, Opened, ProviderError, ProviderEvent, Verdict,
+};
 use crate::store::{StoreError, Stored};
 use crate::sync::Notice;
 
@@ -32,6 +34,8 @@ pub enum Input {
     Submit(OperationId, SubmitOptions),
     /// The wallet answered an operation, or it failed on the way.
     Finished(OperationId, LinkHint),
+    /// The link failed an operation that was certainly not executed, or may be repeated.
+    Broken(OperationId, ProviderError),
     /// The caller of an operation lost interest.
     Abandoned(OperationId),
     /// The store answered a load.
@@ -68,15 +72,22 @@ impl Input {
             Self::Close { .. } => "close",
             Self::Submit(..) => "submit",
             Self::Finished(..) => "finished",
+            Self::Broken(..) => "broken",
             Self::Abandoned(..) => "abandoned",
             Self::Loaded(_, Ok(Stored::Record { .. })) => "record loaded",
             Self::Loaded(..) => "nothing loaded",
             Self::Opened(_, Ok(Opened::Established)) => "opened",
             Self::Opened(_, Ok(Opened::UserActionRequired(_))) => "user action required",
-            Self::Opened(_, Err(_)) => "open failed",
+            Self::Probed(_, Ok(live)) if live.accounts.is_empty() => "no account",
             Self::Probed(_, Ok(_)) => "probe valid",
+            Self::Opened(_, Err(error)) | Self::Probed(_, Err(error))
+                if error.kind() == ErrorKind::UserRejected =>
+            {
+                "user rejected"
+            }
+            Self::Opened(_, Err(_)) => "open failed",
             Self::Probed(_, Err(error)) => match error.verdict() {
-                crate::provider::Verdict::Invalid => "probe invalid",
+                Verdict::Invalid => "probe invalid",
                 _ => "probe unknown",
             },
             Self::Reauthenticated(_, Ok(())) => "re-authenticated",
@@ -86,7 +97,7 @@ impl Input {
             Self::HookFailed(..) => "hook failed",
             Self::Provider(_, event) => match event {
                 ProviderEvent::Dropped(error) => match error.verdict() {
-                    crate::provider::Verdict::Invalid => "session gone",
+                    Verdict::Invalid => "session gone",
                     _ => "link lost",
                 },
                 ProviderEvent::Ready => "wallet ready",

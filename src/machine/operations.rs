@@ -1,6 +1,7 @@
 //! Operations: held in order, bound to an identity, each answered exactly once.
 
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use statig::Outcome;
@@ -8,11 +9,12 @@ use statig::Outcome;
 use super::context::Context;
 use super::effect::Effect;
 use super::expiry;
+use super::fingerprint::ahead;
 use super::input::{OperationId, SubmitOptions};
 use super::persist;
 use super::state::State;
 use super::timer::Timer;
-use crate::clock::Mono;
+use crate::clock::{Moment, Mono};
 use crate::error::OperationError;
 use crate::event::EventKind;
 use crate::identity::Identity;
@@ -41,7 +43,22 @@ struct Operation {
     place: Place,
     /// The identity it is bound to.
     identity: u32,
+    /// How often it was held again after the wallet had it.
+    repeats: u8,
 }
+
+impl Operation {
+    /// Whether the wallet may have acted on it: it has it, or had it once.
+    fn sent(&self) -> Sent {
+        match self.place {
+            Place::Held if self.repeats == 0 => Sent::No,
+            Place::Held | Place::InFlight | Place::Released => Sent::Maybe,
+        }
+    }
+}
+
+/// How often an operation is handed to the wallet anew because the link failed it.
+const MAX_REPEATS: u8 = 5;
 
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum Place {
@@ -98,6 +115,22 @@ impl Operations {
             }
         }
         Some(operation)
+    }
+
+    pub(super) fn fingerprint(&self, now: Moment, hasher: &mut impl Hasher) {
+        for (id, operation) in self.all() {
+            (
+                id.slot,
+                operation.repeatable,
+                operation.place,
+                operation.repeats,
+            )
+                .hash(hasher);
+            ahead(operation.deadline, now).hash(hasher);
+        }
+        for id in &self.queue {
+            id.slot.hash(hasher);
+        }
     }
 
     /// All operations, oldest first.
@@ -163,13 +196,14 @@ pub(super) fn submit_unconnected(
 fn wrong_identity(options: &SubmitOptions, cx: &Context<'_>) -> Option<OperationError> {
     let expected = options.identity.as_ref()?;
     let current = cx.core.known.identity()?;
-    (expected != current).then(|| identity_changed(expected, current))
+    (expected != current).then(|| identity_changed(expected, current, Sent::No))
 }
 
-fn identity_changed(submitted: &Identity, current: &Identity) -> OperationError {
+fn identity_changed(submitted: &Identity, current: &Identity, sent: Sent) -> OperationError {
     OperationError::IdentityChanged {
         submitted: Box::new(submitted.clone()),
         current: Box::new(current.clone()),
+        sent,
     }
 }
 
@@ -196,6 +230,7 @@ fn admit(id: OperationId, options: &SubmitOptions, place: Place, cx: &mut Contex
         repeatable: options.repeatable,
         place,
         identity: cx.core.known.generation(),
+        repeats: 0,
     };
     cx.core.operations.insert(id, operation);
     // The timer may be early for the operations that are left; it is never late.
@@ -233,7 +268,11 @@ pub(super) fn drain(cx: &mut Context<'_>) {
             // Operations of another identity were rejected when it changed; this is the lock on
             // the door.
             if let Some(current) = cx.core.known.identity().cloned() {
-                refuse(id, identity_changed(&current, &current), cx);
+                refuse(
+                    id,
+                    identity_changed(&current, &current, operation.sent()),
+                    cx,
+                );
             }
             continue;
         }
@@ -292,20 +331,13 @@ pub(super) fn expire_deadlines(cx: &mut Context<'_>) {
     for (id, operation) in cx.core.operations.all() {
         if operation.deadline <= cx.now.mono {
             let after = operation.within;
-            let sent = sent(operation.place);
+            let sent = operation.sent();
             reject(id, OperationError::DeadlineExceeded { after, sent }, cx);
         } else {
             cx.core
                 .timers
                 .set_earlier(Timer::Operations, operation.deadline);
         }
-    }
-}
-
-fn sent(place: Place) -> Sent {
-    match place {
-        Place::Held => Sent::No,
-        Place::InFlight | Place::Released => Sent::Maybe,
     }
 }
 
@@ -323,30 +355,15 @@ fn reject(id: OperationId, error: OperationError, cx: &mut Context<'_>) {
 /// The link broke: what the wallet had may have been executed. What may be repeated is held
 /// again, ahead of what was submitted later.
 pub(super) fn interrupt(cause: &ProviderError, cx: &mut Context<'_>) {
-    let capacity = cx.core.setup.policy.queue.capacity;
-    let mut again = VecDeque::new();
-    for (id, operation) in cx.core.operations.all() {
-        if operation.place == Place::Held {
-            continue;
-        }
-        let room = cx.core.operations.held() + again.len() < capacity;
-        if operation.repeatable && room {
-            cx.core.operations.remove(id);
-            cx.core.operations.insert(
-                id,
-                Operation {
-                    place: Place::Held,
-                    ..operation
-                },
-            );
-            again.push_back(id);
-            let depth = cx.core.operations.held() + again.len();
-            cx.effect(Effect::Recall(id));
-            cx.publish(EventKind::OperationQueued {
-                operation: id.number,
-                depth,
-            });
-        } else {
+    let at_wallet = cx
+        .core
+        .operations
+        .all()
+        .into_iter()
+        .filter(|(_, op)| op.place != Place::Held);
+    // Youngest first: each goes to the front of the queue.
+    for (id, operation) in at_wallet.rev() {
+        if !operation.repeatable || !hold_again(id, operation, cx) {
             reject(
                 id,
                 OperationError::Interrupted {
@@ -356,14 +373,54 @@ pub(super) fn interrupt(cause: &ProviderError, cx: &mut Context<'_>) {
             );
         }
     }
-    again.append(&mut cx.core.operations.queue);
-    cx.core.operations.queue = again;
+}
+
+/// The link failed one operation, which was not executed or may be repeated.
+pub(super) fn broken(
+    id: OperationId,
+    error: &ProviderError,
+    cx: &mut Context<'_>,
+) -> Outcome<State> {
+    if let Some(operation) = cx.core.operations.get(id).copied()
+        && (cx.core.known.identity().is_none() || !hold_again(id, operation, cx))
+    {
+        reject(id, OperationError::Provider(error.clone()), cx);
+    }
+    Outcome::Handled
+}
+
+/// Puts an operation that the wallet had back at the front of the queue, if there is room and it
+/// was not done too often.
+fn hold_again(id: OperationId, operation: Operation, cx: &mut Context<'_>) -> bool {
+    let room = cx.core.operations.held() < cx.core.setup.policy.queue.capacity;
+    if !room || operation.repeats >= MAX_REPEATS {
+        return false;
+    }
+    cx.core.operations.remove(id);
+    let repeats = operation.repeats + 1;
+    cx.core.operations.insert(
+        id,
+        Operation {
+            place: Place::Held,
+            repeats,
+            ..operation
+        },
+    );
+    cx.core.operations.queue.push_front(id);
+    let depth = cx.core.operations.held();
+    cx.effect(Effect::Recall(id));
+    cx.publish(EventKind::OperationQueued {
+        operation: id.number,
+        depth,
+    });
+    true
 }
 
 /// The session now acts for somebody else: what is held for `before` never runs.
 pub(super) fn reject_for_identity(before: &Identity, now: &Identity, cx: &mut Context<'_>) {
     for id in std::mem::take(&mut cx.core.operations.queue) {
-        reject(id, identity_changed(before, now), cx);
+        let sent = cx.core.operations.get(id).map_or(Sent::No, Operation::sent);
+        reject(id, identity_changed(before, now, sent), cx);
     }
 }
 
@@ -371,7 +428,7 @@ pub(super) fn reject_for_identity(before: &Identity, now: &Identity, cx: &mut Co
 /// may have acted on it.
 pub(super) fn reject_all(error: impl Fn(Sent) -> OperationError, cx: &mut Context<'_>) {
     for (id, operation) in cx.core.operations.all() {
-        reject(id, error(sent(operation.place)), cx);
+        reject(id, error(operation.sent()), cx);
     }
     cx.stop_timer(Timer::Operations);
 }

@@ -245,6 +245,7 @@ fn open(state: &State, event: &StateEvent, cx: &mut Context<'_>) -> Outcome<Stat
             Input::Verify => idle::refuse_verify(cx),
             Input::Submit(id, options) => operations::submit_unconnected(state, *id, options, cx),
             Input::Finished(id, _) => operations::finished(*id, cx),
+            Input::Broken(id, error) => operations::broken(*id, error, cx),
             Input::Abandoned(id) => operations::abandoned(*id, cx),
             Input::LinkClosed(_, result) => session_end::link_closed(result.clone(), cx),
             Input::Persisted(_, result) => persist::persisted(result, cx),

@@ -1,0 +1,5 @@
+//! The `moorline` command.
+mod graph;
+fn main() {
+    print!("{}", graph::draw(graph::Format::Mermaid));
+}

@@ -1,0 +1,186 @@
+//! How a session is put together.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::Session;
+use super::driver::Driver;
+use super::hooks::{HookError, Hooks, Reauth};
+use super::shared::{Config, Shared};
+use crate::clock::{Clock, SystemClock};
+use crate::error::BuildError;
+use crate::event::Invalidation;
+use crate::policy::{Policy, ReconnectBudget, Schedule};
+use crate::provider::Provider;
+use crate::store::{RecordName, Store};
+use crate::sync::Bus;
+
+/// Builds a [`Session`]. Everything has a default but the provider.
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct SessionBuilder {
+    provider: Arc<dyn Provider>,
+    policy: Arc<Policy>,
+    store: Option<(Arc<dyn Store>, RecordName)>,
+    clock: Arc<dyn Clock>,
+    hooks: Hooks,
+    bus: Option<Arc<dyn Bus>>,
+    budget: Option<ReconnectBudget>,
+    schedule: Option<Box<dyn Schedule>>,
+    driver: Option<Driver>,
+    seed: Option<u64>,
+    label: Option<Arc<str>>,
+    event_capacity: usize,
+}
+
+impl SessionBuilder {
+    pub(super) fn new(provider: Arc<dyn Provider>) -> Self {
+        Self {
+            provider,
+            policy: Arc::default(),
+            store: None,
+            clock: Arc::new(SystemClock),
+            hooks: Hooks::default(),
+            bus: None,
+            budget: None,
+            schedule: None,
+            driver: None,
+            seed: None,
+            label: None,
+            event_capacity: 256,
+        }
+    }
+
+    /// How the session behaves. Hand in an `Arc` to share one policy between many sessions.
+    pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
+        self.policy = policy.into();
+        self
+    }
+
+    /// Where the session is stored, and under which name. Default: nowhere.
+    pub fn store(self, store: impl Store, name: impl Into<RecordName>) -> Self {
+        self.store_dyn(Arc::new(store), name)
+    }
+
+    /// Like [`store`](Self::store), for a store that is shared.
+    pub fn store_dyn(mut self, store: Arc<dyn Store>, name: impl Into<RecordName>) -> Self {
+        self.store = Some((store, name.into()));
+        self
+    }
+
+    /// Makes an expired or revoked session valid again. Called with everything that is needed to
+    /// talk to the wallet outside the queue; has [`Deadlines::reauth`] to finish, and is dropped
+    /// where it stands when the user disconnects. Takes precedence over what the provider can do
+    /// by itself.
+    ///
+    /// [`Deadlines::reauth`]: crate::policy::Deadlines::reauth
+    pub fn on_reauth<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(Reauth) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), HookError>> + Send + 'static,
+    {
+        self.hooks.reauth = Some(Arc::new(move |reauth| Box::pin(hook(reauth))));
+        self
+    }
+
+    /// Called whenever the party or the network changed: the place to throw away what was derived
+    /// from the one before. Failures and panics are reported as `hook:failed` and change nothing.
+    pub fn on_invalidate<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(Invalidation) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), HookError>> + Send + 'static,
+    {
+        self.hooks.invalidate = Some(Arc::new(move |what| Box::pin(hook(what))));
+        self
+    }
+
+    /// Joins those who share this session elsewhere. Default: nobody.
+    pub fn bus(mut self, bus: impl Bus) -> Self {
+        self.bus = Some(Arc::new(bus));
+        self
+    }
+
+    /// Shares a budget of reconnect attempts with other sessions. Default: none.
+    pub fn budget(mut self, budget: ReconnectBudget) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
+    /// Replaces the delays of the built-in backoff; its limits stay.
+    pub fn schedule(mut self, schedule: impl Schedule + 'static) -> Self {
+        self.schedule = Some(Box::new(schedule));
+        self
+    }
+
+    /// Shares one task for the timers of many sessions. Default: a task of its own.
+    pub fn driver(mut self, driver: &Driver) -> Self {
+        self.driver = Some(driver.clone());
+        self
+    }
+
+    /// The wall clock. Default: the computer's.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Like [`clock`](Self::clock), for a clock that is shared.
+    pub fn clock_dyn(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Makes jitter repeatable. Default: random.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// A name for logs. Default: the record's name, if there is a store.
+    pub fn label(mut self, label: impl Into<Arc<str>>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// How many events a subscriber may be behind before it misses some. At least 1; default 256.
+    pub fn event_capacity(mut self, capacity: usize) -> Self {
+        self.event_capacity = capacity.max(1);
+        self
+    }
+
+    /// Builds the session: disconnected, with no wallet traffic.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::NoRuntime`] outside a tokio runtime (with time enabled);
+    /// [`BuildError::InvalidPolicy`] for a policy that is out of range.
+    pub fn build(self) -> Result<Session, BuildError> {
+        self.policy.validate()?;
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        let driver = match self.driver {
+            Some(driver) => driver,
+            None => Driver::new()?,
+        };
+        let label = self
+            .label
+            .or_else(|| self.store.as_ref().map(|(_, name)| name.as_str().into()))
+            .unwrap_or_else(|| Arc::from(""));
+        let config = Config {
+            provider: self.provider,
+            policy: self.policy,
+            store: self.store,
+            clock: self.clock,
+            hooks: self.hooks,
+            bus: self.bus,
+            budget: self.budget,
+            runtime,
+            driver,
+            label,
+            event_capacity: self.event_capacity,
+        };
+        Ok(Session::from_shared(Shared::start(
+            config,
+            self.schedule,
+            self.seed,
+        )))
+    }
+}

@@ -1,0 +1,289 @@
+//! What runs in the background: dials, probes, hooks, store calls. One task each, while it lasts.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+
+use tokio::task::AbortHandle;
+use tracing::Instrument;
+
+use super::hooks::{Reauth, provider_error};
+use super::shared::{Shared, State};
+use super::writer::{self, Written};
+use crate::event::{Hook, Invalidation};
+use crate::machine::{Input, ReauthRequest, Ticket, Write};
+use crate::provider::{
+    CloseMode, ErrorKind, EventSink, OpenMode, OpenRequest, ProviderError, ReceiveEvent,
+};
+use crate::store::StoreError;
+use crate::sync::Notice;
+
+/// The tasks under way.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    running: Vec<Job>,
+    last_hook: u32,
+}
+
+#[derive(Debug)]
+struct Job {
+    name: JobName,
+    task: AbortHandle,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum JobName {
+    /// Something the machine waits for.
+    Ticket(Ticket),
+    /// An invalidation hook.
+    Hook(u32),
+}
+
+impl Jobs {
+    /// Stops what a ticket started.
+    pub(super) fn cancel(&mut self, ticket: Ticket) {
+        self.running.retain(|job| {
+            let keep = job.name != JobName::Ticket(ticket);
+            if !keep {
+                job.task.abort();
+            }
+            keep
+        });
+    }
+
+    /// Stops everything.
+    pub(super) fn stop(&mut self) {
+        for job in self.running.drain(..) {
+            job.task.abort();
+        }
+    }
+
+    fn ended(&mut self, name: JobName) {
+        self.running.retain(|job| job.name != name);
+        if self.running.is_empty() {
+            // Most sessions run nothing most of the time.
+            self.running = Vec::new();
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn start_load(&self, state: &mut State, ticket: Ticket) {
+        let Some((store, name)) = self.store().cloned() else {
+            return;
+        };
+        let call = async move { store.load(&name).await };
+        self.spawn(
+            state,
+            ticket,
+            "moorline.load",
+            call,
+            move |shared, result| {
+                let result = result.unwrap_or_else(|panic| {
+                    Err(StoreError::Unavailable {
+                        reason: format!("the store panicked: {panic}").into(),
+                    })
+                });
+                if let Ok(stored) = &result {
+                    shared.lock().revision = Some(stored.revision());
+                }
+                Input::Loaded(ticket, result)
+            },
+        );
+    }
+
+    pub(super) fn start_open(
+        &self,
+        state: &mut State,
+        ticket: Ticket,
+        mode: OpenMode,
+        last_known: Option<Arc<crate::identity::Identity>>,
+    ) {
+        let provider = self.provider_arc();
+        let target: Weak<dyn ReceiveEvent> = self.weak();
+        let sink = EventSink::new(ticket.epoch, target);
+        let request = OpenRequest {
+            epoch: ticket.epoch,
+            mode,
+            last_known,
+        };
+        let call = async move { provider.open(request, sink).await };
+        self.spawn(state, ticket, "moorline.open", call, move |_, result| {
+            Input::Opened(ticket, flatten(result))
+        });
+    }
+
+    pub(super) fn start_probe(&self, state: &mut State, ticket: Ticket) {
+        let provider = self.provider_arc();
+        let call = async move { provider.probe().await };
+        self.spawn(state, ticket, "moorline.probe", call, move |_, result| {
+            Input::Probed(ticket, flatten(result))
+        });
+    }
+
+    pub(super) fn start_close(&self, state: &mut State, ticket: Ticket, mode: CloseMode) {
+        let provider = self.provider_arc();
+        let mode = if provider.capabilities().disconnect {
+            mode
+        } else {
+            CloseMode::Detach
+        };
+        let call = async move { provider.close(mode).await };
+        self.spawn(state, ticket, "moorline.close", call, move |_, result| {
+            Input::LinkClosed(ticket, flatten(result))
+        });
+    }
+
+    pub(super) fn start_reauth(&self, state: &mut State, ticket: Ticket, request: ReauthRequest) {
+        let provider = self.provider_arc();
+        let hook = self.hooks().reauth.clone();
+        let wallet = request
+            .identity
+            .clone()
+            .map(|identity| self.wallet(identity, None));
+        let call = async move {
+            match (hook, wallet) {
+                (Some(hook), Some(wallet)) => hook(Reauth { request, wallet })
+                    .await
+                    .map_err(provider_error),
+                _ => provider.reauthenticate().await,
+            }
+        };
+        self.spawn(state, ticket, "moorline.reauth", call, move |_, result| {
+            Input::Reauthenticated(ticket, flatten(result))
+        });
+    }
+
+    pub(super) fn start_write(&self, state: &mut State, ticket: Ticket, write: Write) {
+        let Some((store, name)) = self.store().cloned() else {
+            return;
+        };
+        // Unknown until the write has ended: one that is cancelled may have taken effect or not.
+        let known = state.revision.take();
+        let call = async move { writer::write(&*store, &name, &write, known).await };
+        self.spawn(
+            state,
+            ticket,
+            "moorline.persist",
+            call,
+            move |shared, result| {
+                let error = match result {
+                    Ok(Ok(Written::Done(revision))) => {
+                        shared.lock().revision = Some(revision);
+                        return Input::Persisted(ticket, Ok(()));
+                    }
+                    Ok(Ok(Written::EndedElsewhere(revision))) => {
+                        shared.lock().revision = Some(revision);
+                        shared.handle(Input::Persisted(ticket, Ok(())));
+                        return Input::Notice(Notice::Disconnected);
+                    }
+                    Ok(Err(error)) => error.to_string(),
+                    Err(panic) => format!("the store panicked: {panic}"),
+                };
+                Input::Persisted(ticket, Err(error.into()))
+            },
+        );
+    }
+
+    pub(super) fn start_invalidation(&self, state: &mut State, what: Invalidation) {
+        let Some(hook) = self.hooks().invalidate.clone() else {
+            return;
+        };
+        let deadline = self.policy().deadlines.hook;
+        let call = async move { tokio::time::timeout(deadline, hook(what)).await };
+        state.jobs.last_hook = state.jobs.last_hook.wrapping_add(1);
+        let name = JobName::Hook(state.jobs.last_hook);
+        self.spawn_named(
+            state,
+            name,
+            "moorline.invalidate",
+            call,
+            move |_, result| {
+                let error = match result {
+                    Ok(Ok(Ok(()))) => return None,
+                    Ok(Ok(Err(error))) => error.to_string(),
+                    Ok(Err(_)) => format!("not done within {} ms", deadline.as_millis()),
+                    Err(panic) => format!("panicked: {panic}"),
+                };
+                Some(Input::HookFailed(Hook::Invalidation, error.into()))
+            },
+        );
+    }
+
+    fn spawn<T: Send + 'static>(
+        &self,
+        state: &mut State,
+        ticket: Ticket,
+        span: &'static str,
+        call: impl Future<Output = T> + Send + 'static,
+        answer: impl FnOnce(&Self, Result<T, String>) -> Input + Send + 'static,
+    ) {
+        self.spawn_named(
+            state,
+            JobName::Ticket(ticket),
+            span,
+            call,
+            move |shared, result| Some(answer(shared, result)),
+        );
+    }
+
+    /// Runs a call in a task of its own and hands its answer to the machine. The task does not
+    /// keep the session alive, and a panic in the call is an answer like any other.
+    fn spawn_named<T: Send + 'static>(
+        &self,
+        state: &mut State,
+        name: JobName,
+        span: &'static str,
+        call: impl Future<Output = T> + Send + 'static,
+        answer: impl FnOnce(&Self, Result<T, String>) -> Option<Input> + Send + 'static,
+    ) {
+        let weak = self.weak();
+        let epoch = state.machine.epoch();
+        let session = self.label().clone();
+        let span = tracing::debug_span!("moorline.job", job = span, %epoch, %session);
+        let task = async move {
+            let result = catch_panic(call).await;
+            let Some(shared) = weak.upgrade() else { return };
+            shared.lock().jobs.ended(name);
+            if let Some(input) = answer(&shared, result) {
+                shared.handle(input);
+            }
+        };
+        let task = self.runtime().spawn(task.instrument(span)).abort_handle();
+        state.jobs.running.push(Job { name, task });
+    }
+}
+
+/// A panic of the provider's code is an error of the provider.
+fn flatten<T>(result: Result<Result<T, ProviderError>, String>) -> Result<T, ProviderError> {
+    result.unwrap_or_else(|panic| {
+        Err(ProviderError::new(
+            ErrorKind::Panicked,
+            format!("panicked: {panic}"),
+        ))
+    })
+}
+
+/// Runs a future to its end; if it panics, says what the panic said.
+async fn catch_panic<T>(call: impl Future<Output = T>) -> Result<T, String> {
+    let mut call = pin!(call);
+    std::future::poll_fn(move |cx| {
+        let poll = AssertUnwindSafe(|| Pin::as_mut(&mut call).poll(cx));
+        match std::panic::catch_unwind(poll) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic_message(&*panic))),
+        }
+    })
+    .await
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a message".into())
+}

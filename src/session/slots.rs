@@ -1,0 +1,134 @@
+//! The driver's side of operations: who waits, and what was decided.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use slab::Slab;
+
+use crate::error::OperationError;
+use crate::identity::Identity;
+use crate::machine::OperationId;
+
+/// The operations that are not answered yet. Slots are reused, so that a request allocates
+/// nothing once the table has grown.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    table: Slab<Slot>,
+    last_number: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    number: u64,
+    state: SlotState,
+    /// Counts how often the wallet was given the operation.
+    round: u32,
+    waker: Option<Waker>,
+}
+
+/// What was decided about an operation.
+#[derive(Clone, Debug)]
+pub(super) enum SlotState {
+    /// Not yet.
+    Held,
+    /// It may run, for this identity.
+    Dispatched {
+        identity: Arc<Identity>,
+        generation: u32,
+        round: u32,
+    },
+    /// It will not run, or not be waited for.
+    Rejected(OperationError),
+}
+
+impl Slots {
+    pub(super) fn open(&mut self) -> OperationId {
+        self.last_number += 1;
+        let number = self.last_number;
+        let slot = Slot {
+            number,
+            state: SlotState::Held,
+            round: 0,
+            waker: None,
+        };
+        // More than four billion operations at once do not fit into memory.
+        let slot = u32::try_from(self.table.insert(slot)).unwrap_or(u32::MAX);
+        OperationId { slot, number }
+    }
+
+    fn get(&mut self, id: OperationId) -> Option<&mut Slot> {
+        self.table
+            .get_mut(id.slot as usize)
+            .filter(|slot| slot.number == id.number)
+    }
+
+    /// Decides about an operation and returns who is to be woken.
+    fn decide(&mut self, id: OperationId, state: SlotState) -> Option<Waker> {
+        let slot = self.get(id)?;
+        slot.state = state;
+        slot.waker.take()
+    }
+
+    pub(super) fn dispatch(
+        &mut self,
+        id: OperationId,
+        identity: Arc<Identity>,
+        generation: u32,
+    ) -> Option<Waker> {
+        let slot = self.get(id)?;
+        slot.round += 1;
+        let round = slot.round;
+        self.decide(
+            id,
+            SlotState::Dispatched {
+                identity,
+                generation,
+                round,
+            },
+        )
+    }
+
+    pub(super) fn hold_again(&mut self, id: OperationId) -> Option<Waker> {
+        self.decide(id, SlotState::Held)
+    }
+
+    pub(super) fn reject(&mut self, id: OperationId, error: OperationError) -> Option<Waker> {
+        self.decide(id, SlotState::Rejected(error))
+    }
+
+    /// What was decided; while that is `Held` (or still the round in which the caller runs it),
+    /// the caller is woken when it changes.
+    pub(super) fn look(
+        &mut self,
+        id: OperationId,
+        running: Option<u32>,
+        waker: &Waker,
+    ) -> Option<SlotState> {
+        let slot = self.get(id)?;
+        let unchanged = match (&slot.state, running) {
+            (SlotState::Held, None) => true,
+            (SlotState::Dispatched { round, .. }, Some(running)) => *round == running,
+            _ => false,
+        };
+        if unchanged {
+            match &mut slot.waker {
+                Some(known) => known.clone_from(waker),
+                none => *none = Some(waker.clone()),
+            }
+            return None;
+        }
+        Some(slot.state.clone())
+    }
+
+    /// What was decided at once.
+    pub(super) fn state(&mut self, id: OperationId) -> Option<SlotState> {
+        self.get(id).map(|slot| slot.state.clone())
+    }
+
+    /// Forgets an operation that is answered.
+    pub(super) fn close(&mut self, id: OperationId) {
+        if self.get(id).is_some() {
+            self.table.remove(id.slot as usize);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Carries out one write of the machine against the store.
+
+use std::sync::Arc;
+
+use crate::machine::Write;
+use crate::snapshot::DisconnectReason;
+use crate::store::{RecordName, Revision, Store, StoreError, Stored};
+
+/// How often a write is made against a newer revision before it counts as failed.
+const MAX_CONFLICTS: usize = 5;
+
+/// How a write ended.
+pub(super) enum Written {
+    /// It stands in the store under this revision.
+    Done(Revision),
+    /// Somebody else ended the session meanwhile; what they wrote stands.
+    EndedElsewhere(Revision),
+}
+
+/// Writes, against the revision that is known or the one that stands there.
+pub(super) async fn write(
+    store: &dyn Store,
+    name: &RecordName,
+    write: &Write,
+    known: Option<Revision>,
+) -> Result<Written, StoreError> {
+    let mut revision = match known {
+        Some(revision) => revision,
+        None => match look(store, name, write).await? {
+            Ok(revision) => revision,
+            Err(ended) => return Ok(ended),
+        },
+    };
+    let mut conflict = None;
+    for _ in 0..MAX_CONFLICTS {
+        let result = match write {
+            Write::Save { record, .. } => store.save(name, record.clone(), revision).await,
+            Write::Erase(tombstone) => store.erase(name, tombstone.clone(), revision).await,
+        };
+        match result {
+            Ok(revision) => return Ok(Written::Done(revision)),
+            Err(error @ StoreError::Conflict { .. }) => conflict = Some(error),
+            Err(error) => return Err(error),
+        }
+        revision = match look(store, name, write).await? {
+            Ok(revision) => revision,
+            Err(ended) => return Ok(ended),
+        };
+    }
+    Err(conflict.unwrap_or_else(|| StoreError::Unavailable {
+        reason: Arc::from("too many conflicts"),
+    }))
+}
+
+/// The revision to write against, unless what stands there is final.
+async fn look(
+    store: &dyn Store,
+    name: &RecordName,
+    write: &Write,
+) -> Result<Result<Revision, Written>, StoreError> {
+    let stored = store.load(name).await?;
+    let ended = match (&stored, write) {
+        // A user's disconnect is final for everything but a later `connect`.
+        (Stored::Tombstone { tombstone, .. }, Write::Save { fresh: false, .. }) => {
+            matches!(
+                tombstone.reason,
+                DisconnectReason::User | DisconnectReason::Detached | DisconnectReason::Remote
+            )
+        }
+        _ => false,
+    };
+    Ok(if ended {
+        Err(Written::EndedElsewhere(stored.revision()))
+    } else {
+        Ok(stored.revision())
+    })
+}
