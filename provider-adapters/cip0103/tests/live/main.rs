@@ -8,3 +8,4 @@ mod opening;
 mod requests;
 mod session_cuts;
 mod session_lifecycle;
+mod typed_client;
