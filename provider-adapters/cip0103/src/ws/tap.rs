@@ -86,9 +86,9 @@ impl<R: TransportReceiverT + Send> TapReceiver<R> {
                 }
                 Frame::Notification { name, params } => {
                     for event in events::read(&name, params) {
-                        if !self.events.send(event) {
-                            return Err(self.shared.end("nobody listens any more".to_owned()));
-                        }
+                        // Unheard once the epoch is over. The link stays: a `disconnect` may be
+                        // under way on it, and whoever ends the epoch cuts it.
+                        let _heard = self.events.send(event);
                     }
                 }
                 Frame::Unreadable(problem) => {
