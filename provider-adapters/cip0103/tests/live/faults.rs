@@ -35,7 +35,7 @@ async fn an_answer_to_a_request_nobody_made_ends_the_link() {
 
 #[tokio::test]
 async fn garbage_while_a_request_waits_answers_the_request() {
-    let rig = Rig::connected().await;
+    let mut rig = Rig::connected().await;
     rig.control.hang(true);
     let control = rig.control.clone();
     let request = rig.request("signMessage", json!({ "message": "m" }));
@@ -47,6 +47,9 @@ async fn garbage_while_a_request_waits_answers_the_request() {
     })
     .await;
     assert_eq!(answer.unwrap_err().sent(), Sent::Maybe);
+    // The session has heard of it before the caller did.
+    let mut heard = std::iter::from_fn(|| rig.events.try_recv().ok());
+    assert!(heard.any(|event| matches!(event, ProviderEvent::Dropped(_))));
 }
 
 #[tokio::test]
