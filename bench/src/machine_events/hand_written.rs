@@ -306,6 +306,7 @@ impl HandWritten {
             let error = OperationError::IdentityChanged {
                 submitted: Box::new(Identity::clone(expected)),
                 current: Box::new(Identity::clone(current)),
+                sent: moorline::provider::Sent::No,
             };
             out.effects.push(Effect::Reject(id, error));
             return;
