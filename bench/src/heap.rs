@@ -72,7 +72,11 @@ impl Case {
             "idle session: {} driver{}{}",
             if self.shared_driver { "shared" } else { "own" },
             if self.ttl { ", TTL" } else { "" },
-            if self.subscriber { ", 1 subscriber" } else { "" },
+            if self.subscriber {
+                ", 1 subscriber"
+            } else {
+                ""
+            },
         )
     }
 
