@@ -1,6 +1,8 @@
 //! The live seam: what a live wallet cannot be made to do is skipped with the reason, never passed.
 //! The wallet here is a scripted one in disguise, and the clock is paused: nothing really waits.
 
+#![allow(clippy::panic, reason = "a test whose scenario cannot be read fails")]
+
 use std::sync::Arc;
 
 use moorline::provider::{ErrorKind, ProviderError};

@@ -1,5 +1,7 @@
 //! Expectations that are wrong on purpose must fail, and their reports must say how.
 
+#![allow(clippy::panic, reason = "a test whose scenario cannot be read fails")]
+
 use moorline_scenarios::{Outcome, Report, RunOptions, Summary, json_line, junit, parse, run};
 
 /// Connect, lose the link, come back after one attempt; then these steps.
