@@ -192,7 +192,7 @@ async fn act(world: &mut World<'_>, action: &Action) -> Result<(), String> {
 }
 
 async fn wait(world: &World<'_>, until: &Until) -> Result<(), String> {
-    let from = world.looked.events;
+    let from = world.log.len();
     let is_true = || match (&until.status, &until.event) {
         (Some(status), _) => world
             .session

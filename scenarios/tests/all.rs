@@ -1,5 +1,11 @@
 //! Plays every lifecycle in this folder, and holds the folder to what it must cover.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot read its files fails"
+)]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

@@ -41,7 +41,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
     })?;
     let span = table.span();
     Ok(Node {
-        span: span.clone(),
+        span,
         tree: Tree::Table(entries(table.get_ref())?),
     })
 }

@@ -77,7 +77,7 @@ pub(super) fn read(table: &mut Table<'_>) -> Result<WalletDeed, Problem> {
         Kind::Behave => WalletDeed::Behave,
         Kind::Answer => {
             let on = need_call(table)?;
-            let with = table.node("with").map(|node| behaviour(node)).transpose()?;
+            let with = table.node("with").map(behaviour).transpose()?;
             let with = with.map_or_else(Behaviour::answer, |(behaviour, _)| behaviour);
             WalletDeed::Answer(on, with)
         }

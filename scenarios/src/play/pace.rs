@@ -68,6 +68,9 @@ pub(super) enum Pace {
     Live { patience: Duration },
 }
 
+/// The furthest a single timer is set.
+const FURTHEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// How often a live run looks again.
 const LIVE_LOOK: Duration = Duration::from_millis(20);
 
@@ -83,7 +86,15 @@ impl Pace {
 
     /// Lets so much time pass, and everything happen that is due meanwhile.
     pub(super) async fn advance(&self, by: Duration) {
-        tokio::time::sleep(by).await;
+        let end = Instant::now() + by;
+        loop {
+            let now = Instant::now();
+            if now >= end {
+                break;
+            }
+            // A timer of tokio's reaches thirty years ahead at the most.
+            tokio::time::sleep_until(end.min(now + FURTHEST)).await;
+        }
         self.settle().await;
     }
 

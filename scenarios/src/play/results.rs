@@ -10,9 +10,8 @@ use serde_json::{Map, Value, json};
 use crate::load::error_kind_name;
 
 pub(super) fn connect(result: &Result<Arc<Snapshot>, ConnectError>) -> Value {
-    let error = match result {
-        Ok(_) => return json!({ "is": "ok" }),
-        Err(error) => error,
+    let Err(error) = result else {
+        return json!({ "is": "ok" });
     };
     let mut out = match error {
         ConnectError::Cancelled(reason) => json!({ "is": "cancelled", "reason": reason }),
