@@ -110,6 +110,8 @@ pub enum OperationError {
         submitted: Box<Identity>,
         /// Whom the session acts for.
         current: Box<Identity>,
+        /// Whether the wallet may have acted on it, for `submitted`, before a link that broke.
+        sent: Sent,
     },
     /// The link broke while the wallet had the operation: it may have been executed.
     #[error("interrupted while the wallet had it; it may have been executed: {cause}")]
@@ -141,12 +143,11 @@ impl OperationError {
         match self {
             Self::Closed { sent }
             | Self::DeadlineExceeded { sent, .. }
-            | Self::Disconnected { sent, .. } => *sent != Sent::No,
+            | Self::Disconnected { sent, .. }
+            | Self::IdentityChanged { sent, .. } => *sent != Sent::No,
             Self::Interrupted { .. } => true,
             Self::Provider(error) => error.sent() == Sent::Maybe,
-            Self::IdentityChanged { .. } | Self::NotConnected { .. } | Self::QueueFull { .. } => {
-                false
-            }
+            Self::NotConnected { .. } | Self::QueueFull { .. } => false,
         }
     }
 

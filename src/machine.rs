@@ -22,6 +22,8 @@ mod context;
 mod core;
 mod effect;
 mod expiry;
+pub mod explore;
+mod fingerprint;
 mod idle;
 mod input;
 mod linked;

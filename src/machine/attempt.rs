@@ -284,13 +284,13 @@ pub(super) fn verifying(goal: Goal, event: &StateEvent, cx: &mut Context<'_>) ->
             let error = time_out("a probe", cx.core.setup.policy.deadlines.probe, cx);
             failed(goal, error, cx)
         }
-        StateEvent::Input(Input::Provider(_, event)) => match event {
-            ProviderEvent::Accounts(_) | ProviderEvent::Network(_) | ProviderEvent::Recheck => {
-                note_change(cx);
-                Outcome::Handled
-            }
-            _ => Outcome::Super,
-        },
+        StateEvent::Input(Input::Provider(
+            _,
+            ProviderEvent::Accounts(_) | ProviderEvent::Network(_) | ProviderEvent::Recheck,
+        )) => {
+            note_change(cx);
+            Outcome::Handled
+        }
         _ => Outcome::Super,
     }
 }

@@ -145,6 +145,14 @@ impl Core {
         }
     }
 
+    /// Whether the wallet may hold a connection of the present epoch: one that is open, or one
+    /// that is being opened (or talked to) and may have got there.
+    pub(super) fn may_hold_link(&self) -> bool {
+        // Without a status that shows it, only the store is being asked.
+        let asking_wallet = self.attempt.is_some() && !self.shown.status.is_disconnected();
+        self.link_open || asking_wallet
+    }
+
     /// Whether neither the store nor the wallet is waited for.
     pub(super) fn is_flushed(&self) -> bool {
         self.closing.is_none() && self.persist.is_idle()

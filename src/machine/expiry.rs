@@ -1,5 +1,6 @@
 //! When a session ends by itself: the earlier of its time to live and the wallet's credentials.
 
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use statig::Outcome;
@@ -11,7 +12,7 @@ use super::recovery;
 use super::session_end::{EndOfSession, end_session};
 use super::state::{Goal, State};
 use super::timer::Timer;
-use crate::clock::Timestamp;
+use crate::clock::{Moment, Timestamp};
 use crate::event::EventKind;
 use crate::provider::{ErrorKind, ProviderError};
 use crate::snapshot::{DisconnectReason, ReauthReason};
@@ -42,6 +43,12 @@ impl Expiry {
     pub(super) fn is_over(&self, now: Timestamp) -> bool {
         self.ttl_ends.is_some_and(|at| at <= now)
             || self.credentials_end.is_some_and(|at| at <= now)
+    }
+
+    pub(super) fn fingerprint(&self, now: Moment, hasher: &mut impl Hasher) {
+        for at in [self.ttl_ends, self.credentials_end, self.warned] {
+            at.map(|at| at.saturating_since(now.wall)).hash(hasher);
+        }
     }
 
     /// A stored session's expiry. What bounded it then is not known any more: it bounds it still.

@@ -7,7 +7,9 @@ use super::effect::Ticket;
 use crate::clock::Mono;
 use crate::event::Hook;
 use crate::identity::Identity;
-use crate::provider::{CloseMode, Epoch, Live, Opened, ProviderError, ProviderEvent};
+use crate::provider::{
+    CloseMode, Epoch, ErrorKind, Live, Opened, ProviderError, ProviderEvent, Verdict,
+};
 use crate::store::{StoreError, Stored};
 use crate::sync::Notice;
 
@@ -76,10 +78,16 @@ impl Input {
             Self::Loaded(..) => "nothing loaded",
             Self::Opened(_, Ok(Opened::Established)) => "opened",
             Self::Opened(_, Ok(Opened::UserActionRequired(_))) => "user action required",
-            Self::Opened(_, Err(_)) => "open failed",
+            Self::Probed(_, Ok(live)) if live.accounts.is_empty() => "no account",
             Self::Probed(_, Ok(_)) => "probe valid",
+            Self::Opened(_, Err(error)) | Self::Probed(_, Err(error))
+                if error.kind() == ErrorKind::UserRejected =>
+            {
+                "user rejected"
+            }
+            Self::Opened(_, Err(_)) => "open failed",
             Self::Probed(_, Err(error)) => match error.verdict() {
-                crate::provider::Verdict::Invalid => "probe invalid",
+                Verdict::Invalid => "probe invalid",
                 _ => "probe unknown",
             },
             Self::Reauthenticated(_, Ok(())) => "re-authenticated",
@@ -89,7 +97,7 @@ impl Input {
             Self::HookFailed(..) => "hook failed",
             Self::Provider(_, event) => match event {
                 ProviderEvent::Dropped(error) => match error.verdict() {
-                    crate::provider::Verdict::Invalid => "session gone",
+                    Verdict::Invalid => "session gone",
                     _ => "link lost",
                 },
                 ProviderEvent::Ready => "wallet ready",

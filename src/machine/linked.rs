@@ -109,6 +109,9 @@ pub(super) fn rechecking(event: &StateEvent, cx: &mut Context<'_>) -> Outcome<St
                     }
                     cx.effect(Effect::SettleVerify(Verdict::Valid));
                     persist::save(false, cx);
+                    if expiry::is_over(cx) {
+                        return expire(cx);
+                    }
                     operations::drain(cx);
                     return Outcome::Transition(State::Connected);
                 }
@@ -143,8 +146,7 @@ pub(super) fn linked(event: &StateEvent, cx: &mut Context<'_>) -> Outcome<State>
     match event {
         StateEvent::Expired => {
             cx.effect(Effect::SettleVerify(Verdict::Unknown));
-            // The link stands; what is asked for is as good as recovering from a lost one.
-            expiry::expire(Goal::Recover(ReconnectCause::LinkLost), cx)
+            expire(cx)
         }
         StateEvent::Timer(Timer::Expiry) => {
             expiry::watch(cx);
@@ -176,6 +178,12 @@ pub(super) fn linked(event: &StateEvent, cx: &mut Context<'_>) -> Outcome<State>
         },
         StateEvent::Timer(_) => Outcome::Super,
     }
+}
+
+/// A session that is connected expires: means to re-authenticate are the same as after a link
+/// was lost, only that the link stands.
+fn expire(cx: &mut Context<'_>) -> Outcome<State> {
+    expiry::expire(Goal::Recover(ReconnectCause::LinkLost), cx)
 }
 
 /// What the wallet says that changes nothing here.

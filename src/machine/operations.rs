@@ -1,6 +1,7 @@
 //! Operations: held in order, bound to an identity, each answered exactly once.
 
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use statig::Outcome;
@@ -8,11 +9,12 @@ use statig::Outcome;
 use super::context::Context;
 use super::effect::Effect;
 use super::expiry;
+use super::fingerprint::ahead;
 use super::input::{OperationId, SubmitOptions};
 use super::persist;
 use super::state::State;
 use super::timer::Timer;
-use crate::clock::Mono;
+use crate::clock::{Moment, Mono};
 use crate::error::OperationError;
 use crate::event::EventKind;
 use crate::identity::Identity;
@@ -43,6 +45,16 @@ struct Operation {
     identity: u32,
     /// How often it was held again after the wallet had it.
     repeats: u8,
+}
+
+impl Operation {
+    /// Whether the wallet may have acted on it: it has it, or had it once.
+    fn sent(&self) -> Sent {
+        match self.place {
+            Place::Held if self.repeats == 0 => Sent::No,
+            Place::Held | Place::InFlight | Place::Released => Sent::Maybe,
+        }
+    }
 }
 
 /// How often an operation is handed to the wallet anew because the link failed it.
@@ -103,6 +115,22 @@ impl Operations {
             }
         }
         Some(operation)
+    }
+
+    pub(super) fn fingerprint(&self, now: Moment, hasher: &mut impl Hasher) {
+        for (id, operation) in self.all() {
+            (
+                id.slot,
+                operation.repeatable,
+                operation.place,
+                operation.repeats,
+            )
+                .hash(hasher);
+            ahead(operation.deadline, now).hash(hasher);
+        }
+        for id in &self.queue {
+            id.slot.hash(hasher);
+        }
     }
 
     /// All operations, oldest first.
@@ -168,13 +196,14 @@ pub(super) fn submit_unconnected(
 fn wrong_identity(options: &SubmitOptions, cx: &Context<'_>) -> Option<OperationError> {
     let expected = options.identity.as_ref()?;
     let current = cx.core.known.identity()?;
-    (expected != current).then(|| identity_changed(expected, current))
+    (expected != current).then(|| identity_changed(expected, current, Sent::No))
 }
 
-fn identity_changed(submitted: &Identity, current: &Identity) -> OperationError {
+fn identity_changed(submitted: &Identity, current: &Identity, sent: Sent) -> OperationError {
     OperationError::IdentityChanged {
         submitted: Box::new(submitted.clone()),
         current: Box::new(current.clone()),
+        sent,
     }
 }
 
@@ -239,7 +268,11 @@ pub(super) fn drain(cx: &mut Context<'_>) {
             // Operations of another identity were rejected when it changed; this is the lock on
             // the door.
             if let Some(current) = cx.core.known.identity().cloned() {
-                refuse(id, identity_changed(&current, &current), cx);
+                refuse(
+                    id,
+                    identity_changed(&current, &current, operation.sent()),
+                    cx,
+                );
             }
             continue;
         }
@@ -298,20 +331,13 @@ pub(super) fn expire_deadlines(cx: &mut Context<'_>) {
     for (id, operation) in cx.core.operations.all() {
         if operation.deadline <= cx.now.mono {
             let after = operation.within;
-            let sent = sent(operation.place);
+            let sent = operation.sent();
             reject(id, OperationError::DeadlineExceeded { after, sent }, cx);
         } else {
             cx.core
                 .timers
                 .set_earlier(Timer::Operations, operation.deadline);
         }
-    }
-}
-
-fn sent(place: Place) -> Sent {
-    match place {
-        Place::Held => Sent::No,
-        Place::InFlight | Place::Released => Sent::Maybe,
     }
 }
 
@@ -393,7 +419,8 @@ fn hold_again(id: OperationId, operation: Operation, cx: &mut Context<'_>) -> bo
 /// The session now acts for somebody else: what is held for `before` never runs.
 pub(super) fn reject_for_identity(before: &Identity, now: &Identity, cx: &mut Context<'_>) {
     for id in std::mem::take(&mut cx.core.operations.queue) {
-        reject(id, identity_changed(before, now), cx);
+        let sent = cx.core.operations.get(id).map_or(Sent::No, Operation::sent);
+        reject(id, identity_changed(before, now, sent), cx);
     }
 }
 
@@ -401,7 +428,7 @@ pub(super) fn reject_for_identity(before: &Identity, now: &Identity, cx: &mut Co
 /// may have acted on it.
 pub(super) fn reject_all(error: impl Fn(Sent) -> OperationError, cx: &mut Context<'_>) {
     for (id, operation) in cx.core.operations.all() {
-        reject(id, error(sent(operation.place)), cx);
+        reject(id, error(operation.sent()), cx);
     }
     cx.stop_timer(Timer::Operations);
 }

@@ -1,5 +1,6 @@
 //! One ordered writer for the session's record: writes coalesce, failures are retried.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,19 @@ impl Persist {
     /// Whether everything is written.
     pub(super) fn is_idle(&self) -> bool {
         self.wanted.is_none() && self.writing.is_none()
+    }
+
+    pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
+        let kind = |write: &Write| match write {
+            Write::Save { fresh, .. } => (Some(*fresh), None),
+            Write::Erase(tombstone) => (None, Some(tombstone.reason)),
+        };
+        self.wanted.as_ref().map(kind).hash(hasher);
+        self.writing
+            .as_ref()
+            .map(|(_, write)| kind(write))
+            .hash(hasher);
+        self.failures.min(6).hash(hasher);
     }
 
     /// Later states have higher generations, those of earlier runs included.

@@ -1,5 +1,6 @@
 //! The way back: backoff, attempts, re-authentication, giving up.
 
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use statig::Outcome;
@@ -13,7 +14,7 @@ use super::operations;
 use super::session_end::{EndOfSession, end_session};
 use super::state::{Goal, State, StateEvent};
 use super::timer::Timer;
-use crate::clock::Mono;
+use crate::clock::{Moment, Mono};
 use crate::event::EventKind;
 use crate::provider::{ErrorKind, ProviderError, ProviderEvent, Verdict};
 use crate::snapshot::{DisconnectReason, ReauthReason, ReconnectCause};
@@ -48,6 +49,12 @@ impl Retry {
         if held >= stable_after || self.count == 0 {
             self.begin(now);
         }
+    }
+
+    pub(super) fn fingerprint(&self, now: Moment, hasher: &mut impl Hasher) {
+        (self.count, self.attempted, self.reserved).hash(hasher);
+        // Limits on elapsed time are the only use of when it began.
+        now.mono.since(self.since).as_secs().min(60).hash(hasher);
     }
 
     /// The attempt that succeeded, if it took one. Asked once.

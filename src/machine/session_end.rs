@@ -16,7 +16,7 @@ use super::timer::Timer;
 use crate::error::{ConnectError, OperationError};
 use crate::event::{EventKind, Hook};
 use crate::provider::{CloseMode, ErrorKind, ProviderError, Verdict};
-use crate::snapshot::DisconnectReason;
+use crate::snapshot::{DisconnectReason, Status};
 use crate::store::Intent;
 use crate::sync::Notice;
 
@@ -59,8 +59,7 @@ impl EndOfSession {
 /// next epoch begins, so that nothing of this one is heard any more.
 pub(super) fn end_session(end: EndOfSession, cx: &mut Context<'_>) -> Outcome<State> {
     let reason = end.reason;
-    // An open or a hook that is stopped half-way may have left something at the wallet.
-    let at_wallet = cx.core.link_open || cx.core.attempt.is_some();
+    let at_wallet = cx.core.may_hold_link();
     attempt::cancel(cx);
     for timer in [
         Timer::UserAction,
@@ -122,7 +121,9 @@ pub(super) fn disconnect(mode: CloseMode, cx: &mut Context<'_>) -> Outcome<State
         CloseMode::Detach => DisconnectReason::Detached,
     };
     let before = cx.core.shown.status;
-    let already = before == (crate::snapshot::Status::Disconnected { reason });
+    // Reading a record to restore does not show, but it is not rest either.
+    let at_rest = cx.core.attempt.is_none();
+    let already = at_rest && before == (Status::Disconnected { reason });
     cx.core.intent = Intent::Disconnected;
     cx.core.disconnecting.get_or_insert_default();
     if already {
@@ -223,7 +224,7 @@ pub(super) fn hook_failed(hook: Hook, error: &Arc<str>, cx: &mut Context<'_>) ->
 
 /// The end of everything. The user's intent stays as it is: a restart can restore the session.
 pub(super) fn close(flush: bool, cx: &mut Context<'_>) -> Outcome<State> {
-    let at_wallet = cx.core.link_open || cx.core.attempt.is_some();
+    let at_wallet = cx.core.may_hold_link();
     attempt::cancel(cx);
     for timer in [
         Timer::UserAction,
@@ -262,6 +263,11 @@ pub(super) fn close(flush: bool, cx: &mut Context<'_>) -> Outcome<State> {
 
 /// Stops what a close would have waited for.
 fn stop(cx: &mut Context<'_>) {
+    if !cx.core.persist.is_idle()
+        && let Some(report) = &mut cx.core.disconnecting
+    {
+        report.not_persisted = Some("the session was closed before it was written".into());
+    }
     persist::abandon(cx);
     cx.core.close_next = None;
     if let Some(ticket) = cx.core.closing.take() {
@@ -286,7 +292,12 @@ pub(super) fn closed(event: &StateEvent, cx: &mut Context<'_>) -> Outcome<State>
             Input::Restore => cx.effect(Effect::SettleRestore(RestoreOutcome::Superseded)),
             Input::Verify => cx.effect(Effect::SettleVerify(Verdict::Unknown)),
             Input::Disconnect(_) => {
-                cx.effect(Effect::SettleDisconnect(DisconnectReport::default()));
+                let not_persisted = Some("the session is closed; build a new one".into());
+                let report = DisconnectReport {
+                    not_persisted,
+                    ..DisconnectReport::default()
+                };
+                cx.effect(Effect::SettleDisconnect(report));
             }
             Input::Submit(id, _) => {
                 let sent = crate::provider::Sent::No;

@@ -1,6 +1,9 @@
 //! The timers of a machine.
 
-use crate::clock::Mono;
+use std::hash::{Hash, Hasher};
+
+use super::fingerprint::ahead;
+use crate::clock::{Moment, Mono};
 
 /// What a timer of the machine is for.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -73,6 +76,12 @@ impl TimerTable {
             .map(|timer| (self.due[timer as usize], timer))
             .filter(|(at, _)| *at != Mono::NEVER)
             .min_by_key(|(at, _)| *at)
+    }
+
+    pub(super) fn fingerprint(&self, now: Moment, hasher: &mut impl Hasher) {
+        for at in self.due {
+            ahead(at, now).hash(hasher);
+        }
     }
 
     /// The timer that has been due longest at `now`, stopped.

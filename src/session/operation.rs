@@ -167,7 +167,7 @@ impl Shared {
         let submit = SubmitOptions {
             deadline: options
                 .deadline
-                .unwrap_or(self.policy().deadlines.operation),
+                .unwrap_or_else(|| self.policy().deadlines.operation),
             repeatable: options.repeatable,
             hold: !options.fail_fast,
             identity: options.identity.clone(),

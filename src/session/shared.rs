@@ -380,6 +380,8 @@ impl Shared {
             (Some(_), Some(current)) => Err(OperationError::IdentityChanged {
                 submitted: Box::new(identity.clone()),
                 current: Box::new(Identity::clone(current)),
+                // This request was not; what the operation sent before, it knows itself.
+                sent: Sent::No,
             }),
             (Some(_), None) => Err(OperationError::NotConnected {
                 status: state.machine.status(),

@@ -12,9 +12,16 @@ use crate::snapshot::Snapshot;
 /// The channels to subscribers. A session that nobody listens to has none.
 #[derive(Debug, Default)]
 pub(super) struct Subscribers {
-    events: Option<(Sender<Arc<Event>>, InactiveReceiver<Arc<Event>>)>,
+    events: Option<EventChannel>,
     snapshots: Option<watch::Sender<Arc<Snapshot>>>,
     closed: bool,
+}
+
+/// One channel of events; the inactive receiver keeps it open while nobody listens.
+#[derive(Debug)]
+struct EventChannel {
+    sender: Sender<Arc<Event>>,
+    inactive: InactiveReceiver<Arc<Event>>,
 }
 
 impl Subscribers {
@@ -22,14 +29,17 @@ impl Subscribers {
         if self.closed {
             return EventStream::ended();
         }
-        let (_, inactive) = self.events.get_or_insert_with(|| {
+        let channel = self.events.get_or_insert_with(|| {
             let (mut sender, receiver) = async_broadcast::broadcast(capacity);
             // The slowest subscriber loses the oldest events; nobody waits for it.
             sender.set_overflow(true);
             sender.set_await_active(false);
-            (sender, receiver.deactivate())
+            EventChannel {
+                sender,
+                inactive: receiver.deactivate(),
+            }
         });
-        EventStream::new(inactive.activate_cloned())
+        EventStream::new(channel.inactive.activate_cloned())
     }
 
     pub(super) fn watch(&mut self, now: &Arc<Snapshot>) -> watch::Receiver<Arc<Snapshot>> {
@@ -48,9 +58,9 @@ impl Subscribers {
     }
 
     pub(super) fn tell(&mut self, event: Event) {
-        if let Some((sender, _)) = &self.events {
+        if let Some(channel) = &self.events {
             // Fails only if nobody listens at the moment.
-            let _unheard = sender.try_broadcast(Arc::new(event));
+            let _unheard = channel.sender.try_broadcast(Arc::new(event));
         }
     }
 

@@ -47,7 +47,7 @@ pub(super) async fn write(
             Err(ended) => return Ok(ended),
         };
     }
-    Err(conflict.unwrap_or(StoreError::Unavailable {
+    Err(conflict.unwrap_or_else(|| StoreError::Unavailable {
         reason: Arc::from("too many conflicts"),
     }))
 }

@@ -1,0 +1,108 @@
+//! What can be said on the command line.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use moorline_dev_wallet::Approval;
+
+use crate::graph::Format;
+
+/// Keeps programs connected to wallets.
+///
+/// Without a command it shows a session living through everything: approval, a cut link, a party
+/// switch, expiry and re-authentication, a disconnect; with a development wallet in this process,
+/// over a real socket.
+#[derive(Debug, Parser)]
+#[command(name = "moorline", version, arg_required_else_help = false)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Shows a session living through everything (about ten seconds).
+    ///
+    /// Exits with 0 only if all went as it must.
+    Demo {
+        /// Print one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Connects to a wallet and prints what happens until Ctrl-C.
+    ///
+    /// Then it disconnects, so that the wallet knows. Exits with 1 if the connection cannot be
+    /// made or ends by itself.
+    Connect(ConnectArgs),
+    /// Runs a development wallet that speaks CIP-0103 over a WebSocket.
+    ///
+    /// Prints its address and serves until Ctrl-C. Not for production: everybody who reaches the
+    /// port is its user.
+    Wallet(WalletArgs),
+    /// Draws the state diagram, from what exploring the machine reaches.
+    Graph {
+        /// The language of the diagram.
+        #[arg(long, value_enum, default_value_t = Format::Mermaid)]
+        format: Format,
+    },
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Self::Demo { json: false }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConnectArgs {
+    /// The wallet's address, such as ws://127.0.0.1:4103
+    pub(crate) url: String,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Try the first connection again, like a lost one, instead of failing at once.
+    #[arg(long)]
+    pub(crate) retry: bool,
+    /// End the session after this time, such as 30s or 12h (default: when the wallet says).
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) ttl: Option<Duration>,
+    /// On Ctrl-C drop the link only: the wallet keeps its session.
+    #[arg(long)]
+    pub(crate) detach: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct WalletArgs {
+    /// Where to listen. Only this computer can reach the default.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4103")]
+    pub(crate) listen: SocketAddr,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// An account to hold; give it several times for several. The first one is primary.
+    #[arg(long = "account", value_name = "NAME", default_values_t = ["alice".to_owned(), "bob".to_owned()])]
+    pub(crate) accounts: Vec<String>,
+    /// The network to be on.
+    #[arg(long, value_name = "ID", default_value = "canton:local")]
+    pub(crate) network: String,
+    /// What happens to what needs consent: `auto`, `reject`, or a time such as 5s after which it
+    /// is approved.
+    #[arg(long, value_name = "HOW", default_value = "auto", value_parser = approval)]
+    pub(crate) approval: Approval,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 30s, 5m or 12h"))
+}
+
+fn approval(text: &str) -> Result<Approval, String> {
+    match text {
+        "auto" => Ok(Approval::Auto),
+        "reject" => Ok(Approval::Reject),
+        time => match duration(time) {
+            Ok(after) => Ok(Approval::After(after)),
+            Err(_) => Err("expected `auto`, `reject` or a time such as 5s".into()),
+        },
+    }
+}

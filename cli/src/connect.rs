@@ -1,0 +1,98 @@
+//! `moorline connect`: a live session, until Ctrl-C.
+
+use moorline::session::{EventItem, EventStream};
+use moorline::{EventKind, Policy, Session};
+use moorline_cip0103::WsProvider;
+use serde_json::json;
+
+use crate::args::ConnectArgs;
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::output::{Actor, Output};
+
+pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
+    let output = Output::new(args.json);
+    let provider = WsProvider::new(&args.url)?;
+    let mut policy = Policy {
+        retry_first_connect: args.retry,
+        ..Policy::default()
+    };
+    policy.expiry.ttl = args.ttl;
+    let session = Session::builder(provider).policy(policy).build()?;
+    let events = session.events();
+    output.say(&format!("connecting to {}; Ctrl-C disconnects", args.url));
+
+    let printing = tokio::spawn(print(events, output));
+    let ended = tokio::select! {
+        ended = live(&session) => Some(ended),
+        interrupted = interrupt::requested() => {
+            interrupted?;
+            None
+        }
+    };
+    let result = match ended {
+        Some(failure) => Err(failure),
+        None => {
+            leave(&session, args.detach, output).await;
+            Ok(())
+        }
+    };
+    session.close().await;
+    // Ends with the session, once everything is printed.
+    let _printed = printing.await;
+    result
+}
+
+/// Connects and stays connected; returns only with a failure.
+async fn live(session: &Session) -> Failure {
+    let mut watch = session.watch();
+    if let Err(error) = session.connect().await {
+        return error.into();
+    }
+    let ended = watch
+        .wait_for(|snapshot| snapshot.status.is_disconnected())
+        .await;
+    match ended.map(|snapshot| snapshot.status) {
+        Ok(moorline::Status::Disconnected { reason }) => Failure::Ended(reason),
+        _ => Failure::Ended(moorline::DisconnectReason::Closed),
+    }
+}
+
+async fn leave(session: &Session, detach: bool, output: Output) {
+    output.step(Actor::You, if detach { "detach" } else { "disconnect" });
+    let report = if detach {
+        session.detach().await
+    } else {
+        session.disconnect().await
+    };
+    if let Some(Err(error)) = report.wallet {
+        output.step(
+            Actor::Wallet,
+            &format!("did not take the disconnect: {error}"),
+        );
+    }
+}
+
+/// Prints events until the session is closed. Its own closing is no news.
+async fn print(mut events: EventStream, output: Output) {
+    while let Some(item) = events.next().await {
+        match item {
+            EventItem::Event(event) => {
+                let closing = matches!(
+                    event.kind,
+                    EventKind::Disconnected {
+                        reason: moorline::DisconnectReason::Closed,
+                        ..
+                    }
+                );
+                if !closing {
+                    output.event(&event);
+                }
+            }
+            EventItem::Missed(missed) => {
+                output.object(&json!({ "type": "missed", "events": missed }));
+                output.say(&format!("({missed} events came too fast to be printed)"));
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Why a command failed, and the exit code that says so.
+
+use std::process::ExitCode;
+
+use moorline::{BuildError, ConnectError};
+use moorline_cip0103::ConfigError;
+use moorline_dev_wallet::StartError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    Address(#[from] ConfigError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("the session ended by itself: {0}")]
+    Ended(moorline::DisconnectReason),
+    #[error("{0} of {1} checks did not hold")]
+    Demo(usize, usize),
+    #[error("the demo got stuck waiting for {0}")]
+    Stuck(&'static str),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl Failure {
+    /// 2 for input that cannot be used, 1 for everything else.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Address(_) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}

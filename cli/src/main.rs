@@ -1,0 +1,47 @@
+//! The `moorline` command.
+
+mod args;
+mod connect;
+mod demo;
+mod describe;
+mod failure;
+mod graph;
+mod interrupt;
+mod output;
+mod timeline;
+mod wallet;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::{Args, Command};
+use self::failure::Failure;
+use self::output::Output;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let result = match args.command.unwrap_or_default() {
+        Command::Graph { format } => {
+            print!("{}", graph::draw(format));
+            Ok(())
+        }
+        Command::Demo { json } => in_runtime(demo::run(Output::new(json))),
+        Command::Connect(options) => in_runtime(connect::run(options)),
+        Command::Wallet(options) => in_runtime(wallet::run(options)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("moorline: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn in_runtime(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(command)
+}

@@ -1,0 +1,48 @@
+//! `moorline wallet`: the development wallet, until Ctrl-C.
+
+use moorline_dev_wallet::DevWallet;
+use serde_json::json;
+
+use crate::args::WalletArgs;
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::output::Output;
+
+pub(crate) async fn run(args: WalletArgs) -> Result<(), Failure> {
+    let output = Output::new(args.json);
+    let wallet = DevWallet::builder()
+        .accounts(args.accounts)
+        .network(args.network.as_str())
+        .approval(args.approval)
+        .listen(args.listen)
+        .start()
+        .await?;
+    let url = wallet.url();
+    let parties: Vec<String> = wallet
+        .accounts()
+        .iter()
+        .map(|account| account.party_id().to_owned())
+        .collect();
+    let open = !args.listen.ip().is_loopback();
+    output.object(&json!({
+        "type": "wallet:listening",
+        "url": url,
+        "network": args.network,
+        "accounts": parties,
+        "reachableFromOutside": open,
+    }));
+    output.say(&format!(
+        "a development wallet listens at {url} (Ctrl-C stops it)"
+    ));
+    output.say(&format!("network   {}", args.network));
+    for party in &parties {
+        output.say(&format!("account   {party}"));
+    }
+    if open {
+        output.say("careful: it can be reached from other computers, and asks nobody who they are");
+    }
+    output.say(&format!("connect with: moorline connect {url}"));
+    interrupt::requested().await?;
+    wallet.stop().await;
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! A running wallet.
+
+use std::net::SocketAddr;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::account::DevAccount;
+use crate::builder::DevWalletBuilder;
+use crate::control::Control;
+use crate::server::Command;
+use crate::state::DevWalletState;
+
+/// A wallet that is running. Dropping it stops it at once; [`stop`](Self::stop) waits until it has.
+#[derive(Debug)]
+#[must_use = "a wallet stops when dropped"]
+pub struct DevWallet {
+    state: DevWalletState,
+    address: SocketAddr,
+    server: JoinHandle<()>,
+}
+
+impl DevWallet {
+    /// Builds a wallet.
+    pub fn builder() -> DevWalletBuilder {
+        DevWalletBuilder::new()
+    }
+
+    pub(crate) fn new(state: DevWalletState, address: SocketAddr, server: JoinHandle<()>) -> Self {
+        Self {
+            state,
+            address,
+            server,
+        }
+    }
+
+    /// Where to connect to: `ws://` and the address.
+    pub fn url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    /// Where it listens: for a restart at the same place.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The accounts, in order.
+    pub fn accounts(&self) -> Vec<DevAccount> {
+        self.state.lock().accounts.clone()
+    }
+
+    /// What steers it.
+    pub fn control(&self) -> Control {
+        Control::new(self.state.clone())
+    }
+
+    /// Stops: closes the port and cuts every connection. Returns the state to restart with.
+    /// Requests that were being executed are executed to their end.
+    pub async fn stop(self) -> DevWalletState {
+        let server = self.state.lock().server.take();
+        if let Some((server, _)) = server {
+            let (done, stopped) = oneshot::channel();
+            if server.send(Command::Stop(done)).await.is_ok() {
+                stopped.await.ok();
+            }
+        }
+        self.state.clone()
+    }
+}
+
+impl Drop for DevWallet {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

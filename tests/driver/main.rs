@@ -1,0 +1,14 @@
+//! The session under paused time: what needs tasks, wakers and dropped futures to be seen.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod cancel_safety;
+mod close;
+mod deadlines;
+mod events;
+mod hooks;
+mod operations;
+mod persistence;
+mod reconnect;
+mod sharing;
+mod support;
