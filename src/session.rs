@@ -169,14 +169,13 @@ impl Session {
     /// # Cancel safety
     ///
     /// A held request leaves the queue. One that the wallet has may still be executed.
-    pub async fn request(
+    pub fn request(
         &self,
         method: impl Into<Cow<'static, str>>,
         params: Value,
-    ) -> Result<Value, OperationError> {
+    ) -> impl Future<Output = Result<Value, OperationError>> + Send {
         self.shared
             .request(method.into(), params, OperationOptions::default())
-            .await
     }
 
     /// Like [`request`](Self::request), with options.
@@ -188,13 +187,13 @@ impl Session {
     /// # Cancel safety
     ///
     /// As for [`request`](Self::request).
-    pub async fn request_with(
+    pub fn request_with(
         &self,
         method: impl Into<Cow<'static, str>>,
         params: Value,
         options: OperationOptions,
-    ) -> Result<Value, OperationError> {
-        self.shared.request(method.into(), params, options).await
+    ) -> impl Future<Output = Result<Value, OperationError>> + Send {
+        self.shared.request(method.into(), params, options)
     }
 
     /// Runs an operation of several steps as one: it begins when the session is connected and is

@@ -17,6 +17,8 @@ pub struct Seen {
     pub number: u64,
     /// The connection it came over, counted from 1.
     pub connection: u64,
+    /// The JSON-RPC id, which the client chose: unique on its connection only.
+    pub id: Value,
     /// The method.
     pub method: String,
     /// The params; `Value::Null` for none.
@@ -42,7 +44,7 @@ struct Counts {
 
 impl Log {
     /// A request arrived.
-    pub(crate) fn saw(&mut self, connection: u64, method: &str, params: Value) {
+    pub(crate) fn saw(&mut self, connection: u64, id: Value, method: &str, params: Value) {
         self.total += 1;
         *self.seen.entry(method.to_owned()).or_default() += 1;
         if let Some(counts) = key(&params).and_then(|key| self.counts(key)) {
@@ -54,6 +56,7 @@ impl Log {
         self.requests.push_back(Seen {
             number: self.total,
             connection,
+            id,
             method: method.to_owned(),
             params,
         });
@@ -119,7 +122,7 @@ mod tests {
     fn memory_is_bounded_and_numbers_go_on() {
         let mut log = Log::default();
         for _ in 0..KEPT + 5 {
-            log.saw(1, "status", Value::Null);
+            log.saw(1, Value::Null, "status", Value::Null);
         }
         assert_eq!(log.requests.len(), KEPT);
         assert_eq!(log.requests[0].number, 6);
@@ -134,7 +137,7 @@ mod tests {
             json!([{ "message": "a" }]),
             json!([]),
         ] {
-            log.saw(1, "signMessage", params);
+            log.saw(1, Value::Null, "signMessage", params);
         }
         log.executed("signMessage", Some("a"));
         assert_eq!((log.seen_of("a"), log.executions_of("a")), (2, 1));

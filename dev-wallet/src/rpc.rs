@@ -57,7 +57,8 @@ pub(crate) fn read(state: &DevWalletState, connection: u64, frame: &[u8]) -> Inc
         .as_deref()
         .and_then(|params| serde_json::from_str(params).ok())
         .unwrap_or_default();
-    state.change(|inner| inner.log.saw(connection, &request.method, read));
+    let id = serde_json::to_value(&request.id).unwrap_or_default();
+    state.change(|inner| inner.log.saw(connection, id, &request.method, read));
     Incoming::Call(Call {
         connection,
         id: request.id.clone().into_owned(),

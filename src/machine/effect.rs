@@ -39,6 +39,18 @@ pub struct Outbox {
 }
 
 impl Outbox {
+    /// Whether nothing follows.
+    pub fn is_empty(&self) -> bool {
+        self.snapshot.is_none() && self.events.is_empty() && self.effects.is_empty()
+    }
+
+    /// Whether all that follows is that this operation may go to the wallet.
+    pub(crate) fn is_dispatch_of(&self, id: OperationId) -> bool {
+        self.snapshot.is_none()
+            && self.events.is_empty()
+            && matches!(self.effects.as_slice(), [Effect::Dispatch(dispatched)] if *dispatched == id)
+    }
+
     /// Forgets everything, keeps the room.
     pub fn clear(&mut self) {
         self.snapshot = None;

@@ -30,17 +30,36 @@ pub(super) fn announce_connected(cx: &mut Context<'_>) {
     });
 }
 
+/// An operation that begins or ends while connected; it never leads to another state. Returns
+/// whether the input is one.
+pub(super) fn operation(input: &Input, cx: &mut Context<'_>) -> bool {
+    match input {
+        Input::Submit(id, options) => {
+            operations::submit_connected(*id, options, cx);
+            true
+        }
+        Input::Finished(id, LinkHint::None) => {
+            operations::end(*id, cx);
+            if cx.core.operations.held() > 0 {
+                operations::drain(cx);
+            }
+            true
+        }
+        _ => false,
+    }
+}
+
 pub(super) fn connected(event: &StateEvent, cx: &mut Context<'_>) -> Outcome<State> {
     match event {
         StateEvent::Input(input) => match input {
-            Input::Submit(id, options) => operations::submit_connected(*id, options, cx),
-            Input::Finished(id, hint) => {
+            Input::Submit(..) | Input::Finished(_, LinkHint::None) => {
+                operation(input, cx);
+                Outcome::Handled
+            }
+            Input::Finished(id, LinkHint::Suspect) => {
                 operations::end(*id, cx);
                 operations::drain(cx);
-                match hint {
-                    LinkHint::None => Outcome::Handled,
-                    LinkHint::Suspect => recheck(cx),
-                }
+                recheck(cx)
             }
             Input::Broken(id, error) => {
                 operations::broken(*id, error, cx);

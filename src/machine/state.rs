@@ -119,6 +119,10 @@ impl State {
         matches!(self, Self::Connected | Self::Rechecking)
     }
 
+    pub(super) fn is_connected(&self) -> bool {
+        matches!(self, Self::Connected)
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         matches!(self, Self::Closed)
     }

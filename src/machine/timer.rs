@@ -47,35 +47,54 @@ impl Timer {
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct TimerTable {
     due: [Mono; Timer::ALL.len()],
+    /// Which comes first, kept up to date: it is asked for after every input and rarely changes.
+    first: Timer,
 }
 
 impl TimerTable {
     pub(super) fn new() -> Self {
         Self {
             due: [Mono::NEVER; Timer::ALL.len()],
+            first: Timer::ALL[0],
         }
     }
 
     pub(super) fn set(&mut self, timer: Timer, at: Mono) {
         self.due[timer as usize] = at;
+        let first = self.due[self.first as usize];
+        if timer == self.first {
+            self.find_first();
+        } else if at < first || (at == first && (timer as usize) < self.first as usize) {
+            self.first = timer;
+        }
     }
 
     /// Sets the timer only if it would otherwise be due later.
     pub(super) fn set_earlier(&mut self, timer: Timer, at: Mono) {
-        let due = &mut self.due[timer as usize];
-        *due = at.min(*due);
+        if at < self.due[timer as usize] {
+            self.set(timer, at);
+        }
     }
 
     pub(super) fn stop(&mut self, timer: Timer) {
         self.due[timer as usize] = Mono::NEVER;
+        if timer == self.first {
+            self.find_first();
+        }
+    }
+
+    fn find_first(&mut self) {
+        self.first = Timer::ALL[0];
+        for timer in Timer::ALL {
+            if self.due[timer as usize] < self.due[self.first as usize] {
+                self.first = timer;
+            }
+        }
     }
 
     pub(super) fn next(&self) -> Option<(Mono, Timer)> {
-        Timer::ALL
-            .into_iter()
-            .map(|timer| (self.due[timer as usize], timer))
-            .filter(|(at, _)| *at != Mono::NEVER)
-            .min_by_key(|(at, _)| *at)
+        let at = self.due[self.first as usize];
+        (at != Mono::NEVER).then_some((at, self.first))
     }
 
     pub(super) fn fingerprint(&self, now: Moment, hasher: &mut impl Hasher) {

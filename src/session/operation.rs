@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::hooks::Wallet;
 use super::shared::Shared;
-use super::slots::SlotState;
+use super::slots::{Permit, SlotState};
 use crate::error::OperationError;
 use crate::identity::Identity;
 use crate::machine::{Input, LinkHint, OperationId, SubmitOptions};
@@ -65,17 +65,12 @@ impl OperationOptions {
     }
 }
 
-/// Whether an operation may run, and for whom.
-struct Permit {
-    identity: Arc<Identity>,
-    generation: u32,
-    round: u32,
-}
-
 /// An operation that is not answered yet. Dropping it tells the machine that nobody waits.
 struct Pending<'a> {
     session: &'a Shared,
     id: OperationId,
+    /// If the machine permitted it at once.
+    permit: Option<Permit>,
     answered: bool,
 }
 
@@ -96,30 +91,75 @@ impl Shared {
         params: Value,
         options: OperationOptions,
     ) -> Result<Value, OperationError> {
-        let mut params = Params::new(params, &options);
-        let (mut pending, mut permit) = self.submit(&options)?;
+        if options.repeatable {
+            return self.request_repeatedly(method, params, options).await;
+        }
+        let mut pending = self.submit(&options);
+        let permit = match pending.permit.take() {
+            Some(permit) => permit,
+            None => pending.wait().await?,
+        };
+        let round = permit.round;
+        let mut call = self.provider().request(Request {
+            method,
+            params,
+            identity: permit.identity,
+        });
+        // As `Pending::race`, with the answer passed on as it is: a request is mostly made of
+        // moving it about.
+        poll_fn(|cx| {
+            if let Poll::Ready(answer) = call.as_mut().poll(cx) {
+                return Poll::Ready(match answer {
+                    Ok(value) => {
+                        pending.finish(LinkHint::None);
+                        Ok(value)
+                    }
+                    Err(error) => {
+                        pending.finish(hint(&error));
+                        Err(failed(error))
+                    }
+                });
+            }
+            match self.look(pending.id, Some(round), cx.waker()) {
+                None => Poll::Pending,
+                Some(SlotState::Rejected(error)) => {
+                    pending.forget();
+                    Poll::Ready(Err(error))
+                }
+                // Only what may be repeated is taken back.
+                Some(_) => Poll::Ready(Err(OperationError::Closed { sent: Sent::Maybe })),
+            }
+        })
+        .await
+    }
+
+    /// A request that is sent again if the link fails it.
+    async fn request_repeatedly(
+        &self,
+        method: Cow<'static, str>,
+        params: Value,
+        options: OperationOptions,
+    ) -> Result<Value, OperationError> {
+        let mut pending = self.submit(&options);
         loop {
             let Permit {
                 identity, round, ..
-            } = pending.permitted(permit.take()).await?;
+            } = pending.permitted().await?;
             let request = Request {
                 method: method.clone(),
-                params: params.next(),
+                params: params.clone(),
                 identity,
             };
-            let answer = match pending.race(round, self.provider().request(request)).await {
-                Raced::Answered(answer) => answer,
-                Raced::Recalled => continue,
-                Raced::Rejected(error) => return Err(error),
-            };
-            let error = match answer {
-                Ok(value) => {
+            let error = match pending.race(round, self.provider().request(request)).await {
+                Raced::Answered(Ok(value)) => {
                     pending.finish(LinkHint::None);
                     return Ok(value);
                 }
-                Err(error) => error,
+                Raced::Answered(Err(error)) => error,
+                Raced::Recalled => continue,
+                Raced::Rejected(error) => return Err(error),
             };
-            if params.again() && is_link_failure(&error) {
+            if is_link_failure(&error) {
                 pending.broken(error);
                 continue;
             }
@@ -137,13 +177,13 @@ impl Shared {
         F: FnMut(Wallet) -> Option<Fut>,
         Fut: Future<Output = T>,
     {
-        let (mut pending, mut permit) = self.submit(&options)?;
+        let mut pending = self.submit(&options);
         loop {
             let Permit {
                 identity,
                 generation,
                 round,
-            } = pending.permitted(permit.take()).await?;
+            } = pending.permitted().await?;
             // An operation that runs once is there once: it is never recalled.
             let Some(running) = operation(self.wallet(identity, Some(generation))) else {
                 return Err(OperationError::Closed { sent: Sent::No });
@@ -160,10 +200,8 @@ impl Shared {
     }
 
     /// Hands the operation to the machine, which may permit it at once.
-    fn submit(
-        &self,
-        options: &OperationOptions,
-    ) -> Result<(Pending<'_>, Option<Permit>), OperationError> {
+    #[inline]
+    fn submit(&self, options: &OperationOptions) -> Pending<'_> {
         let submit = SubmitOptions {
             deadline: options
                 .deadline
@@ -172,60 +210,41 @@ impl Shared {
             hold: !options.fail_fast,
             identity: options.identity.clone(),
         };
-        let (id, state) = self.submit_operation(submit);
-        let mut pending = Pending {
+        let (id, permit) = self.submit_operation(submit);
+        Pending {
             session: self,
             id,
+            permit,
             answered: false,
-        };
-        match state {
-            Some(SlotState::Dispatched {
-                identity,
-                generation,
-                round,
-            }) => Ok((
-                pending,
-                Some(Permit {
-                    identity,
-                    generation,
-                    round,
-                }),
-            )),
-            Some(SlotState::Rejected(error)) => {
-                pending.forget();
-                Err(error)
-            }
-            Some(SlotState::Held) | None => Ok((pending, None)),
         }
     }
 }
 
 impl Pending<'_> {
     /// Waits until the operation may run.
-    async fn permitted(&mut self, permit: Option<Permit>) -> Result<Permit, OperationError> {
-        if let Some(permit) = permit {
-            return Ok(permit);
+    async fn permitted(&mut self) -> Result<Permit, OperationError> {
+        match self.permit.take() {
+            Some(permit) => Ok(permit),
+            None => self.wait().await,
         }
+    }
+
+    /// Waits for what the machine decides.
+    async fn wait(&mut self) -> Result<Permit, OperationError> {
         let state = poll_fn(|cx| match self.session.look(self.id, None, cx.waker()) {
             Some(state) => Poll::Ready(state),
             None => Poll::Pending,
         })
         .await;
         match state {
-            SlotState::Dispatched {
-                identity,
-                generation,
-                round,
-            } => Ok(Permit {
-                identity,
-                generation,
-                round,
-            }),
+            SlotState::Dispatched(permit) => Ok(permit),
             SlotState::Rejected(error) => {
                 self.forget();
                 Err(error)
             }
-            SlotState::Held => Err(OperationError::Closed { sent: Sent::No }),
+            SlotState::Held | SlotState::Running(_) => {
+                Err(OperationError::Closed { sent: Sent::No })
+            }
         }
     }
 
@@ -239,9 +258,7 @@ impl Pending<'_> {
             match self.session.look(self.id, Some(round), cx.waker()) {
                 None => Poll::Pending,
                 Some(SlotState::Rejected(error)) => Poll::Ready(Raced::Rejected(error)),
-                Some(SlotState::Held | SlotState::Dispatched { .. }) => {
-                    Poll::Ready(Raced::Recalled)
-                }
+                Some(_) => Poll::Ready(Raced::Recalled),
             }
         })
         .await;
@@ -276,33 +293,6 @@ impl Drop for Pending<'_> {
             self.session
                 .end_operation(self.id, Input::Abandoned(self.id));
         }
-    }
-}
-
-/// The parameters of a request: kept only if it may be sent again.
-struct Params {
-    value: Value,
-    repeatable: bool,
-}
-
-impl Params {
-    fn new(value: Value, options: &OperationOptions) -> Self {
-        Self {
-            value,
-            repeatable: options.repeatable,
-        }
-    }
-
-    fn next(&mut self) -> Value {
-        if self.repeatable {
-            self.value.clone()
-        } else {
-            std::mem::take(&mut self.value)
-        }
-    }
-
-    fn again(&self) -> bool {
-        self.repeatable
     }
 }
 

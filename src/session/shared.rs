@@ -14,7 +14,7 @@ use super::event_stream::EventStream;
 use super::hooks::{Hooks, Wallet};
 use super::jobs::Jobs;
 use super::moments::Moments;
-use super::slots::{SlotState, Slots};
+use super::slots::{Permit, SlotState, Slots};
 use super::subscribers::Subscribers;
 use super::waiters::Waiters;
 use crate::clock::{Clock, Moment, Mono, Timestamp};
@@ -202,6 +202,12 @@ impl Shared {
     fn with_state<T>(&self, f: impl FnOnce(&Self, &mut State, &mut Afterwards) -> T) -> T {
         let mut afterwards = Afterwards::default();
         let result = f(self, &mut self.lock(), &mut afterwards);
+        self.finish_up(afterwards);
+        result
+    }
+
+    /// What is done without the lock.
+    fn finish_up(&self, afterwards: Afterwards) {
         for waker in afterwards.wakers {
             waker.wake();
         }
@@ -210,20 +216,31 @@ impl Shared {
                 bus.send(notice);
             }
         }
-        result
     }
 
     /// One input: the machine's turn, then everything that follows from it.
     fn step(&self, state: &mut State, now: Moment, input: Input, afterwards: &mut Afterwards) {
-        let mut outbox = std::mem::take(&mut state.outbox);
         let name = input.name();
+        self.turn(state, now, input);
+        self.follow(state, name, afterwards);
+    }
+
+    /// The machine's turn. What follows from it is in the outbox.
+    fn turn(&self, state: &mut State, now: Moment, input: Input) {
         let mut pacing = SessionPacing {
             policy: &self.config.policy,
             budget: self.config.budget.as_ref(),
             pacer: &mut state.pacer,
             moments: &state.moments,
         };
-        state.machine.handle(now, input, &mut pacing, &mut outbox);
+        state
+            .machine
+            .handle(now, input, &mut pacing, &mut state.outbox);
+    }
+
+    /// Everything that follows from the machine's turn.
+    fn follow(&self, state: &mut State, name: &'static str, afterwards: &mut Afterwards) {
+        let outbox = &state.outbox;
         if outbox.stale || outbox.ignored {
             tracing::trace!(
                 name: "moorline.input.dropped",
@@ -233,6 +250,16 @@ impl Shared {
                 state = state.machine.state_name(),
             );
         }
+        if !outbox.is_empty() {
+            self.deliver(state, afterwards);
+        }
+        state.outbox.clear();
+        self.set_timer(state);
+    }
+
+    /// Empties the outbox.
+    fn deliver(&self, state: &mut State, afterwards: &mut Afterwards) {
+        let mut outbox = std::mem::take(&mut state.outbox);
         if let Some(snapshot) = outbox.snapshot.take() {
             state.subscribers.show(&snapshot);
         }
@@ -249,9 +276,7 @@ impl Shared {
         for effect in outbox.effects.drain(..) {
             self.carry_out(state, effect, afterwards);
         }
-        outbox.clear();
         state.outbox = outbox;
-        self.set_timer(state);
     }
 
     fn carry_out(&self, state: &mut State, effect: Effect, afterwards: &mut Afterwards) {
@@ -321,34 +346,54 @@ impl Shared {
         self.handle(Input::Timeout);
     }
 
-    pub(super) fn submit_operation(
-        &self,
-        options: SubmitOptions,
-    ) -> (OperationId, Option<SlotState>) {
-        self.with_state(|shared, state, afterwards| {
-            let now = if state.machine.watches_wall_clock() {
-                state.moments.now(&*shared.config.clock)
-            } else {
-                state.moments.roughly_now()
-            };
-            let id = state.slots.open();
-            shared.step(state, now, Input::Submit(id, options), afterwards);
-            (id, state.slots.state(id))
-        })
+    #[inline]
+    pub(super) fn submit_operation(&self, options: SubmitOptions) -> (OperationId, Option<Permit>) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let now = if state.machine.watches_wall_clock() {
+            state.moments.now(&*self.config.clock)
+        } else {
+            state.moments.roughly_now()
+        };
+        let id = state.slots.open();
+        self.turn(state, now, Input::Submit(id, options));
+        if state.outbox.is_dispatch_of(id)
+            && let Some(identity) = state.machine.identity().cloned()
+        {
+            // Nearly always: nothing else follows, and the caller is here.
+            state.outbox.effects.clear();
+            self.set_timer(state);
+            let generation = state.machine.identity_generation();
+            return (id, state.slots.dispatch_here(id, identity, generation));
+        }
+        let mut afterwards = Afterwards::default();
+        self.follow(state, "submit", &mut afterwards);
+        drop(guard);
+        self.finish_up(afterwards);
+        (id, None)
     }
 
     /// An operation ended; its slot is free.
+    #[inline]
     pub(super) fn end_operation(&self, id: OperationId, input: Input) {
-        self.with_state(|shared, state, afterwards| {
-            state.slots.close(id);
-            // Only what waits behind it depends on the time.
-            let now = if state.machine.held() == 0 && matches!(input, Input::Finished(..)) {
-                state.moments.last()
-            } else {
-                state.moments.now(&*shared.config.clock)
-            };
-            shared.step(state, now, input, afterwards);
-        });
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        state.slots.close(id);
+        // Only what waits behind it depends on the time.
+        let now = if state.machine.held() == 0 && matches!(input, Input::Finished(..)) {
+            state.moments.last()
+        } else {
+            state.moments.now(&*self.config.clock)
+        };
+        let name = input.name();
+        self.turn(state, now, input);
+        if state.outbox.is_empty() && !state.outbox.stale && !state.outbox.ignored {
+            return;
+        }
+        let mut afterwards = Afterwards::default();
+        self.follow(state, name, &mut afterwards);
+        drop(guard);
+        self.finish_up(afterwards);
     }
 
     pub(super) fn forget_operation(&self, id: OperationId) {

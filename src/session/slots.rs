@@ -27,21 +27,28 @@ struct Slot {
 }
 
 /// What was decided about an operation.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum SlotState {
     /// Not yet.
     Held,
-    /// It may run, for this identity.
-    Dispatched {
-        identity: Arc<Identity>,
-        generation: u32,
-        round: u32,
-    },
+    /// It may run.
+    Dispatched(Permit),
+    /// The caller has the permit and runs it, in this round.
+    Running(u32),
     /// It will not run, or not be waited for.
     Rejected(OperationError),
 }
 
+/// That an operation may run, and for whom.
+#[derive(Debug)]
+pub(super) struct Permit {
+    pub(super) identity: Arc<Identity>,
+    pub(super) generation: u32,
+    pub(super) round: u32,
+}
+
 impl Slots {
+    #[inline]
     pub(super) fn open(&mut self) -> OperationId {
         self.last_number += 1;
         let number = self.last_number;
@@ -77,15 +84,30 @@ impl Slots {
     ) -> Option<Waker> {
         let slot = self.get(id)?;
         slot.round += 1;
-        let round = slot.round;
-        self.decide(
-            id,
-            SlotState::Dispatched {
-                identity,
-                generation,
-                round,
-            },
-        )
+        slot.state = SlotState::Dispatched(Permit {
+            identity,
+            generation,
+            round: slot.round,
+        });
+        slot.waker.take()
+    }
+
+    /// Dispatches an operation whose caller is here and takes the permit along: nobody is woken.
+    #[inline]
+    pub(super) fn dispatch_here(
+        &mut self,
+        id: OperationId,
+        identity: Arc<Identity>,
+        generation: u32,
+    ) -> Option<Permit> {
+        let slot = self.get(id)?;
+        slot.round += 1;
+        slot.state = SlotState::Running(slot.round);
+        Some(Permit {
+            identity,
+            generation,
+            round: slot.round,
+        })
     }
 
     pub(super) fn hold_again(&mut self, id: OperationId) -> Option<Waker> {
@@ -97,7 +119,7 @@ impl Slots {
     }
 
     /// What was decided; while that is `Held` (or still the round in which the caller runs it),
-    /// the caller is woken when it changes.
+    /// the caller is woken when it changes. What is decided is taken along.
     pub(super) fn look(
         &mut self,
         id: OperationId,
@@ -107,7 +129,7 @@ impl Slots {
         let slot = self.get(id)?;
         let unchanged = match (&slot.state, running) {
             (SlotState::Held, None) => true,
-            (SlotState::Dispatched { round, .. }, Some(running)) => *round == running,
+            (SlotState::Running(round), Some(running)) => *round == running,
             _ => false,
         };
         if unchanged {
@@ -117,18 +139,34 @@ impl Slots {
             }
             return None;
         }
-        Some(slot.state.clone())
-    }
-
-    /// What was decided at once.
-    pub(super) fn state(&mut self, id: OperationId) -> Option<SlotState> {
-        self.get(id).map(|slot| slot.state.clone())
+        if running.is_some() {
+            // Recalled: what was decided meanwhile is for the caller's next look.
+            return Some(match &slot.state {
+                SlotState::Rejected(error) => SlotState::Rejected(error.clone()),
+                _ => SlotState::Held,
+            });
+        }
+        slot.take()
     }
 
     /// Forgets an operation that is answered.
+    #[inline]
     pub(super) fn close(&mut self, id: OperationId) {
         if self.get(id).is_some() {
             self.table.remove(id.slot as usize);
         }
+    }
+}
+
+impl Slot {
+    /// What was decided; a permit is handed out once.
+    fn take(&mut self) -> Option<SlotState> {
+        let next = match &self.state {
+            SlotState::Held => return Some(SlotState::Held),
+            SlotState::Running(round) => return Some(SlotState::Running(*round)),
+            SlotState::Rejected(error) => return Some(SlotState::Rejected(error.clone())),
+            SlotState::Dispatched(permit) => SlotState::Running(permit.round),
+        };
+        Some(std::mem::replace(&mut self.state, next))
     }
 }

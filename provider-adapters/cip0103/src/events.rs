@@ -14,6 +14,8 @@ use crate::types::StatusEvent;
 pub(crate) const ACCOUNTS_CHANGED: &str = "accountsChanged";
 /// The connection or the network changed.
 pub(crate) const STATUS_CHANGED: &str = "statusChanged";
+/// A transaction got further.
+pub(crate) const TX_CHANGED: &str = "txChanged";
 /// A login finished.
 pub(crate) const CONNECTED: &str = "connected";
 

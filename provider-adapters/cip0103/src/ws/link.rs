@@ -1,6 +1,7 @@
 //! One connection: a socket, a JSON-RPC client on it, and a task that tells of its end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jsonrpsee::core::client::async_client::{Client, ClientBuilder, PingConfig, RpcService};
 use jsonrpsee::core::client::{ClientT, Error};
@@ -32,6 +33,7 @@ pub(super) struct Link {
     client: Arc<Client<Track<RpcService>>>,
     shared: Arc<Shared>,
     options: Arc<Options>,
+    lost: Arc<Lost>,
     watch: AbortHandle,
 }
 
@@ -71,16 +73,18 @@ impl Link {
             );
         let client = Arc::new(client);
         tracing::debug!(wallet = %options.shown, epoch = %events.epoch(), "link open");
-        let watch = tokio::spawn(watch(
-            Arc::clone(&client),
-            Arc::clone(&shared),
-            Arc::clone(options),
+        let lost = Arc::new(Lost {
+            shared: Arc::clone(&shared),
+            options: Arc::clone(options),
             events,
-        ));
+            told: AtomicBool::new(false),
+        });
+        let watch = tokio::spawn(watch(Arc::clone(&client), Arc::clone(&lost)));
         Ok(Self {
             client,
             shared,
             options: Arc::clone(options),
+            lost,
             watch: watch.abort_handle(),
         })
     }
@@ -95,7 +99,7 @@ impl Link {
             Err(Error::Call(error)) => Err(answered(method, &error)),
             Err(Error::ParseError(problem)) => Err(malformed(method, problem)),
             Err(Error::Transport(cause)) if cause.is::<NotHandedOver>() => {
-                Err(broken(&self.options, &self.end(None)).not_sent())
+                Err(self.lost.tell(None).not_sent())
             }
             Err(Error::RequestTimeout) => Err(ProviderError::new(
                 ErrorKind::TimedOut,
@@ -104,7 +108,7 @@ impl Link {
                     self.options.request_ceiling.as_secs()
                 ),
             )),
-            Err(other) => Err(broken(&self.options, &self.end(Some(&other)))),
+            Err(other) => Err(self.lost.tell(Some(&other))),
         }
     }
 
@@ -112,10 +116,6 @@ impl Link {
     pub(super) fn sever(&self) {
         self.watch.abort();
         self.shared.severed.send_replace(true);
-    }
-
-    fn end(&self, error: Option<&Error>) -> String {
-        end_of(&self.shared, error)
     }
 }
 
@@ -126,16 +126,40 @@ impl Drop for Link {
 }
 
 /// Tells the session when the link ends by itself.
-async fn watch(
-    client: Arc<Client<Track<RpcService>>>,
+async fn watch(client: Arc<Client<Track<RpcService>>>, lost: Arc<Lost>) {
+    let error = client.on_disconnect().await;
+    lost.tell(Some(&error));
+}
+
+/// The news that a link is lost, told once.
+///
+/// The session hears it before any caller does: whoever tries again at once is then held until
+/// there is a link again, instead of failing on the dead one as fast as it can try.
+struct Lost {
     shared: Arc<Shared>,
     options: Arc<Options>,
     events: EventSink,
-) {
-    let error = client.on_disconnect().await;
-    let error = broken(&options, &end_of(&shared, Some(&error)));
-    tracing::debug!(wallet = %options.shown, epoch = %events.epoch(), %error, "link lost");
-    events.send(ProviderEvent::Dropped(error));
+    told: AtomicBool,
+}
+
+impl Lost {
+    /// Tells the session, unless it knows or ended the link itself. Returns what was lost.
+    fn tell(&self, error: Option<&Error>) -> ProviderError {
+        let lost = ProviderError::new(
+            ErrorKind::Unreachable,
+            format!(
+                "the connection to the wallet at {} broke: {}",
+                self.options.shown,
+                end_of(&self.shared, error)
+            ),
+        );
+        if !*self.shared.severed.borrow() && !self.told.swap(true, Ordering::Relaxed) {
+            let (wallet, epoch) = (&self.options.shown, self.events.epoch());
+            tracing::debug!(%wallet, %epoch, error = %lost, "link lost");
+            self.events.send(ProviderEvent::Dropped(lost.clone()));
+        }
+        lost
+    }
 }
 
 /// Why a link ended: what the wire saw first, else what the client says.
@@ -146,16 +170,6 @@ fn end_of(shared: &Shared, error: Option<&Error>) -> String {
         (None, Some(error)) => scrub_text(&error.to_string()),
         (None, None) => "it had ended before".to_owned(),
     }
-}
-
-fn broken(options: &Options, end: &str) -> ProviderError {
-    ProviderError::new(
-        ErrorKind::Unreachable,
-        format!(
-            "the connection to the wallet at {} broke: {end}",
-            options.shown
-        ),
-    )
 }
 
 /// Params of a call, already JSON.

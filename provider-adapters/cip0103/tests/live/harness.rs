@@ -1,0 +1,151 @@
+//! What every test needs: a wallet, a provider on it, and its events.
+
+use std::time::Duration;
+
+use moorline::policy::{Backoff, QueuePolicy};
+use moorline::provider::{
+    EventSink, OpenMode, OpenRequest, Opened, Provider, ProviderEvent, Request,
+};
+use moorline::session::{EventItem, EventStream};
+use moorline::{Epoch, EventKind, Identity, Policy, ProviderError, Session};
+use moorline_cip0103::WsProvider;
+use moorline_dev_wallet::{Control, DevWallet, DevWalletBuilder};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+/// Longer than anything takes; reached only by a test that fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits, but not for ever.
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, what)
+        .await
+        .expect("it never happened")
+}
+
+/// A wallet, an adapter that is connected to nothing yet, and the adapter's events.
+pub(crate) struct Rig {
+    pub(crate) wallet: DevWallet,
+    pub(crate) control: Control,
+    pub(crate) provider: WsProvider,
+    pub(crate) events: mpsc::UnboundedReceiver<ProviderEvent>,
+    sender: mpsc::UnboundedSender<ProviderEvent>,
+    epoch: u32,
+}
+
+impl Rig {
+    pub(crate) async fn new() -> Self {
+        Self::with(DevWallet::builder()).await
+    }
+
+    pub(crate) async fn with(builder: DevWalletBuilder) -> Self {
+        let wallet = builder.start().await.unwrap();
+        let provider = WsProvider::builder(&wallet.url())
+            .ping_interval(Duration::from_millis(50))
+            .inactivity_limit(Duration::from_millis(200))
+            .build()
+            .unwrap();
+        let (sender, events) = mpsc::unbounded_channel();
+        Self {
+            control: wallet.control(),
+            wallet,
+            provider,
+            events,
+            sender,
+            epoch: 0,
+        }
+    }
+
+    /// Opens a connection for the next epoch.
+    pub(crate) async fn open(&mut self, mode: OpenMode) -> Result<Opened, ProviderError> {
+        self.epoch += 1;
+        let sender = self.sender.clone();
+        let sink = EventSink::from_fn(Epoch::new(self.epoch), move |event| {
+            sender.send(event).ok();
+        });
+        let request = OpenRequest::new(Epoch::new(self.epoch), mode);
+        soon(self.provider.open(request, sink)).await
+    }
+
+    /// Connects, and drops what the wallet says about it.
+    pub(crate) async fn connected() -> Self {
+        let mut rig = Self::new().await;
+        assert_eq!(
+            rig.open(OpenMode::Interactive).await,
+            Ok(Opened::Established)
+        );
+        while rig.events.try_recv().is_ok() {}
+        rig
+    }
+
+    pub(crate) async fn call(&self, method: &'static str, params: Value) -> Answer {
+        soon(self.provider.request(self.request(method, params))).await
+    }
+
+    pub(crate) fn request(&self, method: &'static str, params: Value) -> Request {
+        Request::new(method, params, Identity::new(self.alice(), None).into())
+    }
+
+    pub(crate) fn alice(&self) -> String {
+        self.wallet.accounts()[0].party_id().to_owned()
+    }
+
+    pub(crate) async fn event(&mut self) -> ProviderEvent {
+        soon(self.events.recv()).await.expect("the sink is gone")
+    }
+
+    /// The next event that says the link is lost, whatever comes before.
+    pub(crate) async fn dropped(&mut self) -> ProviderError {
+        loop {
+            if let ProviderEvent::Dropped(error) = self.event().await {
+                return error;
+            }
+        }
+    }
+}
+
+pub(crate) type Answer = Result<Value, ProviderError>;
+
+/// A session on a wallet, recovering fast and for ever.
+pub(crate) fn session_on(url: &str) -> Session {
+    let reconnect = Backoff {
+        base: Duration::from_millis(5),
+        cap: Duration::from_millis(20),
+        max_attempts: None,
+        ..Backoff::default()
+    };
+    let queue = QueuePolicy {
+        capacity: 256,
+        ..QueuePolicy::default()
+    };
+    let policy = Policy {
+        reconnect,
+        queue,
+        ..Policy::default()
+    };
+    Session::builder(WsProvider::new(url).unwrap())
+        .policy(policy)
+        .event_capacity(4096)
+        .build()
+        .unwrap()
+}
+
+/// The next event that is wanted.
+pub(crate) async fn next_event<T>(
+    events: &mut EventStream,
+    mut wanted: impl FnMut(&EventKind) -> Option<T>,
+) -> T {
+    soon(async {
+        loop {
+            match events.next().await.expect("the session is closed") {
+                EventItem::Event(event) => {
+                    if let Some(found) = wanted(&event.kind) {
+                        return found;
+                    }
+                }
+                EventItem::Missed(missed) => panic!("{missed} events missed"),
+            }
+        }
+    })
+    .await
+}

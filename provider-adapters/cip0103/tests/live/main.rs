@@ -1,0 +1,11 @@
+//! The adapter against the development wallet, over real sockets.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod faults;
+mod harness;
+mod opening;
+mod requests;
+mod session_cuts;
+mod session_lifecycle;
+mod typed_client;

@@ -1,0 +1,190 @@
+//! How time passes while a scenario is played: from timer to timer, or as it does.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Knows when a paused runtime has nothing left to do at its present time.
+///
+/// [`Stillness::parking`] is the runtime's `on_thread_park` hook. While somebody waits for
+/// stillness it wakes them instead of letting the runtime sleep, and so keeps it from moving its
+/// clock.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stillness(Arc<Mutex<Waiting>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    waker: Option<Waker>,
+    /// Waits for stillness at any other time than this.
+    not_at: Option<Instant>,
+    still: bool,
+}
+
+impl Stillness {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The runtime has no task to run.
+    pub(super) fn parking(&self) {
+        let mut waiting = self.lock();
+        if waiting.not_at == Some(Instant::now()) {
+            return;
+        }
+        if let Some(waker) = waiting.waker.take() {
+            waiting.still = true;
+            drop(waiting);
+            waker.wake();
+        }
+    }
+
+    async fn wait(&self, not_at: Option<Instant>) {
+        {
+            let mut waiting = self.lock();
+            waiting.still = false;
+            waiting.not_at = not_at;
+        }
+        poll_fn(|cx| {
+            let mut waiting = self.lock();
+            if waiting.still {
+                return Poll::Ready(());
+            }
+            waiting.waker = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// How time passes.
+#[derive(Clone, Debug)]
+pub(super) enum Pace {
+    /// From timer to timer.
+    Virtual(Stillness),
+    /// As it does. What is expected may take this long to come true.
+    Live { patience: Duration },
+}
+
+/// How often a live run looks again.
+const LIVE_LOOK: Duration = Duration::from_millis(20);
+
+impl Pace {
+    /// Waits until everything that follows from what just happened has happened. No virtual time
+    /// passes.
+    pub(super) async fn settle(&self) {
+        match self {
+            Self::Virtual(stillness) => stillness.wait(None).await,
+            Self::Live { .. } => tokio::time::sleep(LIVE_LOOK).await,
+        }
+    }
+
+    /// Lets so much time pass, and everything happen that is due meanwhile.
+    pub(super) async fn advance(&self, by: Duration) {
+        tokio::time::sleep(by).await;
+        self.settle().await;
+    }
+
+    /// Lets time pass until something is true. `false` if it is not so within the limit.
+    pub(super) async fn until(&self, within: Duration, mut is_true: impl FnMut() -> bool) -> bool {
+        let end = Instant::now() + within;
+        loop {
+            self.settle().await;
+            if is_true() {
+                return true;
+            }
+            let now = Instant::now();
+            if now >= end {
+                return false;
+            }
+            match self {
+                Self::Virtual(stillness) => {
+                    // The runtime moves its clock to whatever comes first: a timer, or the end.
+                    let mut limit = std::pin::pin!(tokio::time::sleep_until(end));
+                    let mut moved = std::pin::pin!(stillness.wait(Some(now)));
+                    poll_fn(|cx| {
+                        let ended = limit.as_mut().poll(cx).is_ready();
+                        if moved.as_mut().poll(cx).is_ready() || ended {
+                            return Poll::Ready(());
+                        }
+                        Poll::Pending
+                    })
+                    .await;
+                }
+                Self::Live { .. } => {}
+            }
+        }
+    }
+
+    /// How long an expectation may take to come true.
+    pub(super) fn patience(&self) -> Duration {
+        match self {
+            Self::Virtual(_) => Duration::ZERO,
+            Self::Live { patience } => *patience,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn play<T>(story: impl AsyncFnOnce(Pace) -> T) -> T {
+        let stillness = Stillness::default();
+        let hook = stillness.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .on_thread_park(move || hook.parking())
+            .build()
+            .unwrap();
+        runtime.block_on(story(Pace::Virtual(stillness)))
+    }
+
+    #[test]
+    fn settling_runs_every_task_and_no_timer() {
+        play(async |pace| {
+            let start = Instant::now();
+            let hops = Arc::new(Mutex::new(0));
+            let counted = hops.clone();
+            tokio::spawn(async move {
+                for _ in 0..1000 {
+                    tokio::task::yield_now().await;
+                    *counted.lock().unwrap() += 1;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                *counted.lock().unwrap() += 1;
+            });
+            pace.settle().await;
+            assert_eq!(
+                (*hops.lock().unwrap(), start.elapsed()),
+                (1000, Duration::ZERO)
+            );
+            pace.advance(Duration::from_millis(1)).await;
+            assert_eq!(*hops.lock().unwrap(), 1001);
+            assert_eq!(start.elapsed(), Duration::from_millis(1));
+        });
+    }
+
+    #[test]
+    fn waiting_stops_at_the_timer_that_makes_it_true_or_at_the_limit() {
+        play(async |pace| {
+            let start = Instant::now();
+            let rings = Arc::new(Mutex::new(0));
+            let counted = rings.clone();
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(Duration::from_secs(7)).await;
+                    *counted.lock().unwrap() += 1;
+                }
+            });
+            let limit = Duration::from_secs(60);
+            assert!(pace.until(limit, || *rings.lock().unwrap() == 3).await);
+            assert_eq!(start.elapsed(), Duration::from_secs(21));
+            assert!(!pace.until(limit, || false).await);
+            assert_eq!(start.elapsed(), Duration::from_secs(81));
+        });
+    }
+}

@@ -1,0 +1,291 @@
+//! Everything that surrounds a session while a scenario is played.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use moorline::clock::{Clock, SystemClock, VirtualClock};
+use moorline::policy::ReconnectBudget;
+use moorline::session::EventStream;
+use moorline::sync::{Bus, LocalBus, Notice};
+use moorline::{Provider, Session, Snapshot, Timestamp};
+use moorline_scripted::{Control, ScriptedWallet};
+use serde_json::Value;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::hooks::ScriptedHook;
+use super::live::{ProviderFactory, WalletControl};
+use super::pace::{Pace, Stillness};
+use super::recorder::{Log, record};
+use super::store::{RECORD, ScriptedStore};
+use crate::model::{Restart, Scenario};
+
+/// When virtual time begins.
+const START: u64 = 1_767_225_600_000;
+
+pub(super) struct World<'s> {
+    pub(super) scenario: &'s Scenario,
+    pub(super) pace: Pace,
+    pub(super) start: Timestamp,
+    pub(super) clock: Option<Arc<VirtualClock>>,
+    pub(super) side: Side<'s>,
+    pub(super) store: ScriptedStore,
+    pub(super) other: Box<dyn Bus>,
+    pub(super) notices: Arc<Mutex<Vec<Notice>>>,
+    pub(super) reauth: Option<ScriptedHook>,
+    pub(super) invalidate: Option<ScriptedHook>,
+    pub(super) session: Option<Session>,
+    pub(super) log: Log,
+    pub(super) started: Vec<Started>,
+    pub(super) subscribers: BTreeMap<String, Subscriber>,
+    pub(super) kept: BTreeMap<String, (Arc<Snapshot>, Value)>,
+    pub(super) looked: Looked,
+    /// Operations submitted to the present session.
+    pub(super) submitted: u64,
+    sessions: usize,
+    seed: u64,
+    origin: Instant,
+    bus: LocalBus,
+    budget: Option<ReconnectBudget>,
+}
+
+/// The wallet's side of the world.
+pub(super) enum Side<'s> {
+    Scripted(Arc<dyn Provider>, Control),
+    Live(&'s ProviderFactory, Option<&'s dyn WalletControl>),
+}
+
+/// A subscriber that reads only when it is looked at.
+pub(super) struct Subscriber {
+    pub(super) events: EventStream,
+    pub(super) missed: u64,
+}
+
+/// How far the expectations before have looked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Looked {
+    pub(super) events: usize,
+    pub(super) calls: usize,
+    pub(super) notices: usize,
+    pub(super) invalidations: usize,
+}
+
+/// A command or an operation that was started.
+pub(super) struct Started {
+    /// As the scenario calls it; nothing if the step waited for it itself.
+    pub(super) name: Option<String>,
+    /// What it is, for people.
+    pub(super) what: String,
+    /// The number of the operation, and of the session it was submitted to.
+    pub(super) operation: Option<(usize, u64)>,
+    pub(super) result: Arc<Mutex<Option<(Value, Duration)>>>,
+    pub(super) task: AbortHandle,
+}
+
+impl Started {
+    pub(super) fn result(&self) -> Option<(Value, Duration)> {
+        let result = self.result.lock().unwrap_or_else(PoisonError::into_inner);
+        result.clone()
+    }
+}
+
+impl<'s> World<'s> {
+    /// A world in virtual time. Call it on the paused runtime.
+    pub(super) fn scripted(scenario: &'s Scenario, seed: u64, stillness: Stillness) -> Self {
+        let setup = &scenario.wallet;
+        let start = Timestamp::from_millis(START);
+        let mut wallet = ScriptedWallet::new()
+            .account_list(setup.accounts.clone())
+            .network(setup.network.clone())
+            .link(setup.link)
+            .expires_at(setup.expires_in.map(|after| start.saturating_add(after)))
+            .capabilities(setup.capabilities);
+        for (call, script) in &setup.on {
+            wallet = wallet.on(call.clone(), script.clone());
+        }
+        let (provider, control) = wallet.build();
+        let side = Side::Scripted(Arc::new(provider), control);
+        let clock = Arc::new(VirtualClock::starting_at(start));
+        Self::new(
+            scenario,
+            seed,
+            Pace::Virtual(stillness),
+            start,
+            Some(clock),
+            side,
+        )
+    }
+
+    /// A world around a live wallet.
+    pub(super) fn live(
+        scenario: &'s Scenario,
+        seed: u64,
+        patience: Duration,
+        factory: &'s ProviderFactory,
+        control: Option<&'s dyn WalletControl>,
+    ) -> Self {
+        let start = SystemClock.wall();
+        let side = Side::Live(factory, control);
+        Self::new(scenario, seed, Pace::Live { patience }, start, None, side)
+    }
+
+    fn new(
+        scenario: &'s Scenario,
+        seed: u64,
+        pace: Pace,
+        start: Timestamp,
+        clock: Option<Arc<VirtualClock>>,
+        side: Side<'s>,
+    ) -> Self {
+        let setup = &scenario.session;
+        let bus = LocalBus::new();
+        let other: Box<dyn Bus> = Box::new(bus.member());
+        let notices = Arc::new(Mutex::new(Vec::new()));
+        let heard = notices.clone();
+        other.subscribe(Box::new(move |notice| {
+            heard
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(notice);
+            true
+        }));
+        Self {
+            scenario,
+            pace,
+            start,
+            clock,
+            side,
+            store: ScriptedStore::default(),
+            other,
+            notices,
+            reauth: setup.reauth.as_ref().map(ScriptedHook::new),
+            invalidate: setup.invalidate.as_ref().map(ScriptedHook::new),
+            session: None,
+            log: Log::default(),
+            started: Vec::new(),
+            subscribers: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            looked: Looked::default(),
+            submitted: 0,
+            sessions: 0,
+            seed,
+            origin: Instant::now(),
+            bus,
+            budget: setup
+                .budget
+                .map(|(rate, burst)| ReconnectBudget::per_second(rate, burst)),
+        }
+    }
+
+    /// The time since the start.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    pub(super) fn origin(&self) -> Instant {
+        self.origin
+    }
+
+    /// The wall clock.
+    pub(super) fn now(&self) -> Timestamp {
+        match &self.clock {
+            Some(clock) => clock.wall(),
+            None => SystemClock.wall(),
+        }
+    }
+
+    pub(super) fn control(&self) -> Option<&Control> {
+        match &self.side {
+            Side::Scripted(_, control) => Some(control),
+            Side::Live(..) => None,
+        }
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<&Started> {
+        self.started
+            .iter()
+            .find(|started| started.name.as_deref() == Some(name))
+    }
+
+    /// Which session object this is, counted from 1.
+    pub(super) fn session_number(&self) -> usize {
+        self.sessions
+    }
+
+    /// Builds a session in the place of the one before.
+    pub(super) fn build_session(&mut self) -> Result<(), String> {
+        let provider = match &self.side {
+            Side::Scripted(provider, _) => provider.clone(),
+            Side::Live(factory, _) => factory(),
+        };
+        let setup = &self.scenario.session;
+        let mut builder = Session::builder_dyn(provider)
+            .policy(self.scenario.policy.clone())
+            .seed(self.seed.wrapping_add(self.sessions as u64))
+            .label(self.scenario.name.as_str())
+            .event_capacity(setup.event_capacity);
+        if let Some(clock) = &self.clock {
+            builder = builder.clock_dyn(clock.clone());
+        }
+        if setup.store {
+            builder = builder.store(self.store.clone(), RECORD);
+        }
+        if setup.bus {
+            builder = builder.bus(self.bus.member());
+        }
+        if let Some(budget) = &self.budget {
+            builder = builder.budget(budget.clone());
+        }
+        if let Some(hook) = &self.reauth {
+            let (hook, control) = (hook.clone(), self.control().cloned());
+            let clock = self.clock.clone();
+            builder = builder.on_reauth(move |reauth| {
+                let (control, clock) = (control.clone(), clock.clone());
+                hook.clone().reauthenticate(reauth, move |behaviour| {
+                    let Some(control) = control else { return };
+                    control.set_revoked(false);
+                    if let (Some(after), Some(clock)) = (behaviour.credentials, clock) {
+                        control.set_expiry(Some(clock.wall().saturating_add(after)));
+                    }
+                })
+            });
+        }
+        if let Some(hook) = &self.invalidate {
+            let hook = hook.clone();
+            builder = builder.on_invalidate(move |what| hook.clone().invalidate(what));
+        }
+        let session = builder.build().map_err(|error| error.to_string())?;
+        self.sessions += 1;
+        self.submitted = 0;
+        record(&session, &self.log, self.sessions, self.origin);
+        self.session = Some(session);
+        Ok(())
+    }
+
+    /// Drops the last handle and the futures of everything that is under way.
+    pub(super) async fn drop_session(&mut self) {
+        for started in &self.started {
+            if started.result().is_none() {
+                started.task.abort();
+            }
+        }
+        self.pace.settle().await;
+        self.session = None;
+        self.pace.settle().await;
+    }
+
+    pub(super) async fn restart(&mut self, how: Restart) -> Result<(), String> {
+        if how == Restart::Close
+            && let Some(session) = &self.session
+        {
+            let close = tokio::time::timeout(Duration::from_secs(600), session.close());
+            close
+                .await
+                .map_err(|_| "`close` was not answered within 10m".to_owned())?;
+            self.pace.settle().await;
+        }
+        self.drop_session().await;
+        self.build_session()
+    }
+}
