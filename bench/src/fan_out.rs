@@ -80,8 +80,7 @@ impl Talk {
 
     fn burst(&self) {
         for _ in 0..BURST {
-            self.sink
-                .send(ProviderEvent::Message(self.message.clone()));
+            self.sink.send(ProviderEvent::Message(self.message.clone()));
         }
     }
 

@@ -67,12 +67,7 @@ pub(crate) fn measure() -> Measured {
     Ok(rows)
 }
 
-fn time(
-    what: &str,
-    ours: &Ours,
-    theirs: &HandWritten,
-    steps: &[Step],
-) -> Result<Row, Infallible> {
+fn time(what: &str, ours: &Ours, theirs: &HandWritten, steps: &[Step]) -> Result<Row, Infallible> {
     let compared = rounds::compare(
         ROUNDS,
         steps.len(),

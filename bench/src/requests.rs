@@ -120,14 +120,50 @@ pub(crate) fn measure() -> Measured {
     let (at_once, second) = (Answers::AtOnce, Answers::SecondPoll);
     let mut rows = Vec::new();
     for (what, runtime, answers, policy, callers) in [
-        ("1 caller, one thread", current_thread()?, at_once, plain(), 1),
+        (
+            "1 caller, one thread",
+            current_thread()?,
+            at_once,
+            plain(),
+            1,
+        ),
         ("1 caller, with a TTL", current_thread()?, at_once, ttl, 1),
-        ("1 caller, answer at the second poll", current_thread()?, second, plain(), 1),
-        ("64 callers, one thread", current_thread()?, at_once, plain(), CALLERS),
-        ("64 in flight, one thread", current_thread()?, second, plain(), CALLERS),
+        (
+            "1 caller, answer at the second poll",
+            current_thread()?,
+            second,
+            plain(),
+            1,
+        ),
+        (
+            "64 callers, one thread",
+            current_thread()?,
+            at_once,
+            plain(),
+            CALLERS,
+        ),
+        (
+            "64 in flight, one thread",
+            current_thread()?,
+            second,
+            plain(),
+            CALLERS,
+        ),
         ("1 caller, two workers", two_workers()?, at_once, plain(), 1),
-        ("64 callers, two workers", two_workers()?, at_once, plain(), CALLERS),
-        ("64 in flight, two workers", two_workers()?, second, plain(), CALLERS),
+        (
+            "64 callers, two workers",
+            two_workers()?,
+            at_once,
+            plain(),
+            CALLERS,
+        ),
+        (
+            "64 in flight, two workers",
+            two_workers()?,
+            second,
+            plain(),
+            CALLERS,
+        ),
     ] {
         let bench = Bench::new(runtime, answers, policy)?;
         rows.extend(time(&bench, what, callers)?);
@@ -170,7 +206,11 @@ fn allocations() -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     for (what, answers, callers) in [
         ("1 caller", Answers::AtOnce, 1),
-        ("1 caller, answer at the second poll", Answers::SecondPoll, 1),
+        (
+            "1 caller, answer at the second poll",
+            Answers::SecondPoll,
+            1,
+        ),
         ("64 callers", Answers::AtOnce, CALLERS),
         ("64 in flight", Answers::SecondPoll, CALLERS),
     ] {

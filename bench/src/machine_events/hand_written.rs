@@ -218,7 +218,11 @@ impl HandWritten {
         }
         self.backoff_due = Some(now.mono.after(delay));
         let delay_ms = delay.as_millis() as u64;
-        self.tell(now, EventKind::ReconnectScheduled { attempt, delay_ms }, out);
+        self.tell(
+            now,
+            EventKind::ReconnectScheduled { attempt, delay_ms },
+            out,
+        );
         self.state = State::Waiting;
     }
 
@@ -260,9 +264,8 @@ impl HandWritten {
         if *self.accounts != *live.accounts || self.network != live.network {
             self.accounts = live.accounts.as_slice().into();
             self.network.clone_from(&live.network);
-            self.identity = primary_account(&self.accounts).map(|account| {
-                Arc::new(Identity::new(account.id.clone(), self.network.clone()))
-            });
+            self.identity = primary_account(&self.accounts)
+                .map(|account| Arc::new(Identity::new(account.id.clone(), self.network.clone())));
         }
         if let Some(identity) = self.identity.clone() {
             self.tell(
@@ -288,7 +291,10 @@ impl HandWritten {
             self.table.resize(slot + 1, None);
         }
         self.table[slot] = Some(operation);
-        if self.operations_due.is_none_or(|due| operation.deadline < due) {
+        if self
+            .operations_due
+            .is_none_or(|due| operation.deadline < due)
+        {
             self.operations_due = Some(operation.deadline);
         }
     }
@@ -300,6 +306,7 @@ impl HandWritten {
             let error = OperationError::IdentityChanged {
                 submitted: Box::new(Identity::clone(expected)),
                 current: Box::new(Identity::clone(current)),
+                sent: moorline::provider::Sent::No,
             };
             out.effects.push(Effect::Reject(id, error));
             return;

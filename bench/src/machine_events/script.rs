@@ -99,10 +99,7 @@ impl Script {
         while steps.len() < events {
             self.millis += HELD;
             let dropped = ProviderEvent::Dropped(unreachable());
-            steps.push((
-                self.now(),
-                Input::Provider(Epoch::new(self.epoch), dropped),
-            ));
+            steps.push((self.now(), Input::Provider(Epoch::new(self.epoch), dropped)));
             self.millis += BACKOFF.as_millis() as u64;
             steps.push((self.now(), Input::Timeout));
             self.attempt(&mut steps);

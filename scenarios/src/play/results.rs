@@ -81,7 +81,9 @@ pub(super) fn operation(result: Result<Value, OperationError>) -> Value {
         OperationError::Disconnected { reason, .. } => {
             json!({ "is": "disconnected", "reason": reason })
         }
-        OperationError::IdentityChanged { submitted, current } => json!({
+        OperationError::IdentityChanged {
+            submitted, current, ..
+        } => json!({
             "is": "identity-changed",
             "submitted": submitted.to_string(),
             "current": current.to_string(),
