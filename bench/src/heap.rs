@@ -3,8 +3,8 @@
 //! Counted exactly, as requested from the allocator: everything that building and connecting
 //! leaves behind, the session's own share of runtime and driver included. Each session has a
 //! party id of its own, as long as real ones are. The wallets are made before counting begins, and
-//! so is the list of handles. Time is virtual: a second look is taken after a minute and a half,
-//! when what connecting needed is over.
+//! so is the list of handles. Time is virtual: it is counted a minute and a half later, when what
+//! connecting needed is over.
 //!
 //! The baseline is what is usually written: a task for each connection, with a command channel of
 //! 32 places and a watch for its status.
@@ -79,9 +79,17 @@ impl Case {
     fn name(self) -> String {
         format!(
             "idle session: {} driver{}{}{}",
-            if self.shared_driver { "shared" } else { "default" },
+            if self.shared_driver {
+                "shared"
+            } else {
+                "default"
+            },
             if self.ttl { ", TTL" } else { "" },
-            if self.subscriber { ", 1 subscriber" } else { "" },
+            if self.subscriber {
+                ", 1 subscriber"
+            } else {
+                ""
+            },
             if self.used { ", after a request" } else { "" },
         )
     }
