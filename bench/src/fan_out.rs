@@ -5,7 +5,9 @@
 //! the same capacity, and its readers poll it the same way.
 
 use std::error::Error;
+use std::future::poll_fn;
 use std::hint::black_box;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -97,6 +99,12 @@ fn bare_channel() -> (Sender<Arc<Event>>, Receiver<Arc<Event>>) {
     (sender, receiver)
 }
 
+/// The next item of a bare receiver, polled as cheaply as it can be.
+async fn next(receiver: &mut Receiver<Arc<Event>>) -> Option<Arc<Event>> {
+    let item = poll_fn(|cx| Pin::new(&mut *receiver).poll_recv(cx)).await;
+    item.and_then(Result::ok)
+}
+
 /// Nobody waits: the burst is read once it is there.
 fn read_behind(subscribers: usize, rounds: usize) -> Result<Row, Failure> {
     let talk = Talk::new()?;
@@ -124,8 +132,8 @@ fn read_behind(subscribers: usize, rounds: usize) -> Result<Row, Failure> {
             talk.bare_burst(&sender);
             for receiver in &mut receivers {
                 for _ in 0..BURST {
-                    let item = receiver.recv().now_or_never();
-                    black_box(item.ok_or("an event is missing")??);
+                    let item = next(receiver).now_or_never().flatten();
+                    black_box(item.ok_or("an event is missing")?);
                 }
             }
             Ok(begin.elapsed())
@@ -156,7 +164,7 @@ fn waiting(subscribers: usize, rounds: usize) -> Result<Row, Failure> {
         let (mut receiver, barrier) = (receiver.new_receiver(), bare_done.clone());
         tasks.push(talk.runtime.spawn(async move {
             let mut seen = 0;
-            while let Ok(item) = receiver.recv().await {
+            while let Some(item) = next(&mut receiver).await {
                 black_box(item);
                 seen += 1;
                 if seen % BURST == 0 {

@@ -3,8 +3,8 @@
 //! Counted exactly, as requested from the allocator: everything that building and connecting
 //! leaves behind, the session's own share of runtime and driver included. Each session has a
 //! party id of its own, as long as real ones are. The wallets are made before counting begins, and
-//! so is the list of handles. Time is virtual: a second look is taken after a minute and a half,
-//! when what connecting needed is over.
+//! so is the list of handles. Time is virtual: it is counted a minute and a half later, when what
+//! connecting needed is over.
 //!
 //! The baseline is what is usually written: a task for each connection, with a command channel of
 //! 32 places and a watch for its status.
@@ -37,6 +37,8 @@ struct Case {
     shared_driver: bool,
     ttl: bool,
     subscriber: bool,
+    /// Whether each session has made a request before it is left idle.
+    used: bool,
 }
 
 /// Heap of one.
@@ -49,11 +51,18 @@ pub(crate) fn measure() -> Measured {
     let baseline = tasks()?;
     let mut rows = Vec::new();
     for shared_driver in [true, false] {
-        for (ttl, subscriber) in [(false, false), (true, false), (false, true), (true, true)] {
+        for (ttl, subscriber, used) in [
+            (false, false, false),
+            (false, false, true),
+            (true, false, false),
+            (false, true, false),
+            (true, true, true),
+        ] {
             let case = Case {
                 shared_driver,
                 ttl,
                 subscriber,
+                used,
             };
             let each = sessions(case)?;
             rows.push(
@@ -69,14 +78,19 @@ pub(crate) fn measure() -> Measured {
 impl Case {
     fn name(self) -> String {
         format!(
-            "idle session: {} driver{}{}",
-            if self.shared_driver { "shared" } else { "own" },
+            "idle session: {} driver{}{}{}",
+            if self.shared_driver {
+                "shared"
+            } else {
+                "default"
+            },
             if self.ttl { ", TTL" } else { "" },
             if self.subscriber {
                 ", 1 subscriber"
             } else {
                 ""
             },
+            if self.used { ", after a request" } else { "" },
         )
     }
 
@@ -136,6 +150,9 @@ fn sessions(case: Case) -> Result<Each, Failure> {
                 let session = builder.build()?;
                 let events = case.subscriber.then(|| session.events());
                 session.connect().await?;
+                if case.used {
+                    session.request("ping", Value::Null).await?;
+                }
                 handles.push((session, events));
             }
             // The subscribers have read everything, and the timers of connecting are over.

@@ -72,8 +72,8 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         if !wanted.is_empty() && !wanted.iter().any(|name| name == measurement.name) {
             continue;
         }
-        println!("\n### {}: {}\n", measurement.name, measurement.about);
-        report::print(&(measurement.run)()?);
+        let heading = format!("{}: {}", measurement.name, measurement.about);
+        report::print(&heading, &(measurement.run)()?)?;
     }
     Ok(())
 }

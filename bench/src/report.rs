@@ -1,5 +1,7 @@
 //! The table that is printed.
 
+use std::io::{self, Write};
+
 /// One line of the table.
 pub(crate) struct Row {
     what: String,
@@ -51,27 +53,30 @@ impl Row {
 
 const HEAD: [&str; 6] = ["measured", "moorline", "baseline", "ratio", "goal", "met"];
 
-/// Prints the rows as a Markdown table.
-pub(crate) fn print(rows: &[Row]) {
+/// Prints the rows as a Markdown table under a heading.
+pub(crate) fn print(heading: &str, rows: &[Row]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
     let mut widths = HEAD.map(str::len);
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row.cells()) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    print_line(HEAD, widths);
+    writeln!(out, "\n### {heading}\n")?;
+    print_line(&mut out, HEAD, widths)?;
     let rule = widths.map(|width| "-".repeat(width));
-    print_line(rule.each_ref().map(String::as_str), widths);
+    print_line(&mut out, rule.each_ref().map(String::as_str), widths)?;
     for row in rows {
-        print_line(row.cells(), widths);
+        print_line(&mut out, row.cells(), widths)?;
     }
+    Ok(())
 }
 
-fn print_line(cells: [&str; 6], widths: [usize; 6]) {
+fn print_line(out: &mut impl Write, cells: [&str; 6], widths: [usize; 6]) -> io::Result<()> {
     let padded: Vec<String> = cells
         .iter()
         .zip(widths)
         .map(|(cell, width)| format!("{cell:<width$}"))
         .collect();
-    println!("| {} |", padded.join(" | "));
+    writeln!(out, "| {} |", padded.join(" | "))
 }

@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -30,6 +31,10 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Plays scenarios: scripted lifecycles of a session, in virtual time.
+    ///
+    /// Exits with 1 if one fails, with 2 if a file cannot be used.
+    Run(RunArgs),
     /// Connects to a wallet and prints what happens until Ctrl-C.
     ///
     /// Then it disconnects, so that the wallet knows. Exits with 1 if the connection cannot be
@@ -52,6 +57,26 @@ impl Default for Command {
     fn default() -> Self {
         Self::Demo { json: false }
     }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// Scenario files, whatever they are called, and folders to search for *.scenario.toml
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Play against this wallet in real time, such as ws://127.0.0.1:4103. Scenarios that tell
+    /// the wallet what to do are skipped.
+    #[arg(long, value_name = "URL")]
+    pub(crate) live: Option<String>,
+    /// Print one JSON object a line, the summary last.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write a JUnit report to this file, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// The seed of everything random, instead of each scenario's own.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
 }
 
 #[derive(Debug, clap::Args)]

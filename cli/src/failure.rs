@@ -1,5 +1,6 @@
 //! Why a command failed, and the exit code that says so.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use moorline::{BuildError, ConnectError};
@@ -21,6 +22,15 @@ pub(crate) enum Failure {
     Demo(usize, usize),
     #[error("the demo got stuck waiting for {0}")]
     Stuck(&'static str),
+    #[error("{failed} of {total} scenarios failed")]
+    Scenarios { failed: usize, total: usize },
+    #[error("{0} scenario files cannot be used; nothing was played")]
+    BadScenarios(usize),
+    #[error("the report could not be written to {}: {source}", .path.display())]
+    Report {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
@@ -31,7 +41,7 @@ impl Failure {
     /// 2 for input that cannot be used, 1 for everything else.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Address(_) => ExitCode::from(2),
+            Self::Address(_) | Self::BadScenarios(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }

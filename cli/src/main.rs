@@ -8,6 +8,7 @@ mod failure;
 mod graph;
 mod interrupt;
 mod output;
+mod run;
 mod timeline;
 mod wallet;
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Demo { json } => in_runtime(demo::run(Output::new(json))),
+        Command::Run(options) => in_runtime(run::run(options)),
         Command::Connect(options) => in_runtime(connect::run(options)),
         Command::Wallet(options) => in_runtime(wallet::run(options)),
     };

@@ -99,8 +99,13 @@ impl Output {
 
     /// An object for programs only.
     pub(crate) fn object(self, value: &Value) {
+        self.json_line(&value.to_string());
+    }
+
+    /// An object for programs only, written already.
+    pub(crate) fn json_line(self, text: &str) {
         if self.json {
-            self.line(&value.to_string());
+            self.line(text);
         }
     }
 

@@ -435,7 +435,7 @@ fn verified(goal: Goal, live: &Live, cx: &mut Context<'_>) -> Outcome<State> {
         let expires_at = cx.core.expiry.at();
         cx.publish(EventKind::ReauthSucceeded { expires_at });
     }
-    reconcile::apply_live(live, cx);
+    reconcile::apply_live(live, false, cx);
     linked::announce_connected(cx);
     persist::save(goal == Goal::Connect, cx);
     cx.effect(Effect::SettleConnect(Ok(())));

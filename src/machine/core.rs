@@ -35,6 +35,8 @@ pub(super) struct Core {
     pub(super) reprobes: u8,
     /// Whether something changed while the probe was under way.
     pub(super) probe_again: bool,
+    /// Whether the probe under way follows from a notice of another member, and nothing else.
+    pub(super) on_notice: bool,
     /// Whether the present epoch's connection may be open at the wallet.
     pub(super) link_open: bool,
     /// Whether the session was re-authenticated and only the proof is missing.
@@ -90,6 +92,7 @@ impl Core {
             attempt: None,
             reprobes: 0,
             probe_again: false,
+            on_notice: false,
             link_open: false,
             reauthenticated: false,
             closing: None,
@@ -194,6 +197,7 @@ macro_rules! compared {
             attempt,
             reprobes,
             probe_again,
+            on_notice,
             link_open,
             reauthenticated,
             closing,

@@ -127,32 +127,43 @@ fn announce_if_moved(
     moved
 }
 
-/// Sets the timer for the next look at the wall clock; warns if it is time to.
+/// Sets the timer for the next look at the wall clock.
 pub(super) fn watch(cx: &mut Context<'_>) {
     let Some(at) = cx.core.expiry.at() else {
         cx.stop_timer(Timer::Expiry);
         return;
     };
-    let policy = &cx.core.setup.policy.expiry;
-    let check = policy.clock_check;
     let left = at.saturating_since(cx.now.wall);
-    let mut next = left.min(check);
-    if let Some(warning) = policy.warning
-        && cx.core.expiry.warned != Some(at)
-    {
-        let until_warning = left.saturating_sub(warning);
-        if until_warning.is_zero() {
-            cx.core.expiry.warned = Some(at);
-            // A time to live shorter than the warning would be a warning at birth.
-            if !left.is_zero() {
-                cx.publish(EventKind::Expiring { expires_at: at });
-            }
-        } else {
-            next = next.min(until_warning);
-        }
+    let mut next = left.min(cx.core.setup.policy.expiry.clock_check);
+    if let Some(warning) = warning(at, cx) {
+        next = next.min(left.saturating_sub(warning));
     }
-    // Never due at once, so that firing it always makes way.
+    // Never due at once: firing it makes way, and a warning comes after what it warns of began.
     cx.start_timer(Timer::Expiry, next.max(Duration::from_millis(1)));
+}
+
+/// The wall clock is looked at: warns if it is time to.
+pub(super) fn look(cx: &mut Context<'_>) {
+    if let Some(at) = cx.core.expiry.at()
+        && let Some(warning) = warning(at, cx)
+        && at.saturating_since(cx.now.wall) <= warning
+    {
+        cx.core.expiry.warned = Some(at);
+        cx.publish(EventKind::Expiring { expires_at: at });
+    }
+    watch(cx);
+}
+
+/// How long before the expiry `at` subscribers are still to be warned of it. A time to live that
+/// is not longer than the warning would be a warning at birth: there is none then.
+fn warning(at: Timestamp, cx: &Context<'_>) -> Option<Duration> {
+    let policy = &cx.core.setup.policy.expiry;
+    let warning = policy
+        .warning
+        .filter(|_| cx.core.expiry.warned != Some(at))?;
+    let by_ttl = cx.core.expiry.ttl_ends == Some(at);
+    let at_birth = by_ttl && policy.ttl.is_some_and(|ttl| ttl <= warning);
+    (!at_birth).then_some(warning)
 }
 
 /// The session has reached its expiry.

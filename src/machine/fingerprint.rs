@@ -17,6 +17,7 @@ impl Machine {
             core.attempt.is_some(),
             core.reprobes,
             core.probe_again,
+            core.on_notice,
         )
             .hash(hasher);
         (core.link_open, core.reauthenticated, core.closing.is_some()).hash(hasher);

@@ -70,21 +70,23 @@ pub(super) fn connected(event: &StateEvent, cx: &mut Context<'_>) -> Outcome<Sta
                 operations::drain(cx);
                 Outcome::Handled
             }
-            Input::Verify
-            | Input::Provider(_, ProviderEvent::Recheck)
-            | Input::Notice(Notice::PartyChanged { .. } | Notice::NetworkChanged { .. }) => {
-                recheck(cx)
+            Input::Verify | Input::Provider(_, ProviderEvent::Recheck) => recheck(cx),
+            Input::Notice(Notice::PartyChanged { .. } | Notice::NetworkChanged { .. }) => {
+                // What is found is known elsewhere already: receiving never sends.
+                let next = recheck(cx);
+                cx.core.on_notice = true;
+                next
             }
             Input::Provider(_, ProviderEvent::Accounts(accounts)) => {
                 if accounts.is_empty() {
                     // Unknown is not empty: the wallet is asked.
                     return recheck(cx);
                 }
-                let changed = reconcile::apply(Some(accounts), None, cx);
+                let changed = reconcile::apply(Some(accounts), None, false, cx);
                 after_change(changed, cx)
             }
             Input::Provider(_, ProviderEvent::Network(network)) => {
-                let changed = reconcile::apply(None, Some(network), cx);
+                let changed = reconcile::apply(None, Some(network), false, cx);
                 after_change(changed, cx)
             }
             _ => Outcome::Super,
@@ -108,6 +110,7 @@ fn after_change(changed: bool, cx: &mut Context<'_>) -> Outcome<State> {
 
 /// Something changed, and only the wallet knows what.
 fn recheck(cx: &mut Context<'_>) -> Outcome<State> {
+    cx.core.on_notice = false;
     attempt::start_first_probe(cx);
     Outcome::Transition(State::Rechecking)
 }
@@ -120,9 +123,10 @@ pub(super) fn rechecking(event: &StateEvent, cx: &mut Context<'_>) -> Outcome<St
             if attempt::repeated_probe(cx) {
                 return Outcome::Handled;
             }
+            let on_notice = std::mem::take(&mut cx.core.on_notice);
             let error = match result {
                 Ok(live) if !live.accounts.is_empty() => {
-                    reconcile::apply_live(live, cx);
+                    reconcile::apply_live(live, on_notice, cx);
                     if let Some(at) = live.expires_at {
                         expiry::credentials_moved(at, cx);
                     }
@@ -146,13 +150,17 @@ pub(super) fn rechecking(event: &StateEvent, cx: &mut Context<'_>) -> Outcome<St
             recovery::link_lost(error, cx)
         }
         StateEvent::Input(Input::Verify) => Outcome::Handled,
-        StateEvent::Input(
-            Input::Provider(
-                _,
-                ProviderEvent::Recheck | ProviderEvent::Accounts(_) | ProviderEvent::Network(_),
-            )
-            | Input::Notice(Notice::PartyChanged { .. } | Notice::NetworkChanged { .. }),
-        ) => {
+        StateEvent::Input(Input::Provider(
+            _,
+            ProviderEvent::Recheck | ProviderEvent::Accounts(_) | ProviderEvent::Network(_),
+        )) => {
+            cx.core.on_notice = false;
+            attempt::note_change(cx);
+            Outcome::Handled
+        }
+        StateEvent::Input(Input::Notice(
+            Notice::PartyChanged { .. } | Notice::NetworkChanged { .. },
+        )) => {
             attempt::note_change(cx);
             Outcome::Handled
         }
@@ -168,7 +176,7 @@ pub(super) fn linked(event: &StateEvent, cx: &mut Context<'_>) -> Outcome<State>
             expire(cx)
         }
         StateEvent::Timer(Timer::Expiry) => {
-            expiry::watch(cx);
+            expiry::look(cx);
             Outcome::Handled
         }
         StateEvent::Input(input) => match input {

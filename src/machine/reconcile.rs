@@ -74,11 +74,12 @@ impl Known {
     }
 }
 
-/// Takes over what a probe found.
-pub(super) fn apply_live(live: &Live, cx: &mut Context<'_>) {
+/// Takes over what a probe found. `on_notice` if another member of the shared session said that
+/// there is something to find: it is not told again.
+pub(super) fn apply_live(live: &Live, on_notice: bool, cx: &mut Context<'_>) {
     cx.core.known.stale = false;
     set_link(live.link, cx);
-    apply(Some(&live.accounts), live.network.as_ref(), cx);
+    apply(Some(&live.accounts), live.network.as_ref(), on_notice, cx);
 }
 
 /// Takes over a complete list of accounts, a network, or both. What is not said stays. Returns
@@ -86,6 +87,7 @@ pub(super) fn apply_live(live: &Live, cx: &mut Context<'_>) {
 pub(super) fn apply(
     accounts: Option<&[Account]>,
     network: Option<&NetworkId>,
+    on_notice: bool,
     cx: &mut Context<'_>,
 ) -> bool {
     let known = &mut cx.core.known;
@@ -110,7 +112,7 @@ pub(super) fn apply(
         cx.publish(EventKind::AccountsChanged { accounts });
     }
     if let (Some(before), Some(now)) = (before, cx.core.known.identity.clone()) {
-        announce_identity(&before, &now, network_before, cx);
+        announce_identity(&before, &now, network_before, on_notice, cx);
         operations::reject_for_identity(&before, &now, cx);
     }
     true
@@ -120,6 +122,7 @@ fn announce_identity(
     before: &Identity,
     now: &Identity,
     network_before: Option<NetworkId>,
+    on_notice: bool,
     cx: &mut Context<'_>,
 ) {
     if before.account != now.account {
@@ -128,9 +131,10 @@ fn announce_identity(
             previous: previous.clone(),
             current: current.clone(),
         });
-        cx.effect(Effect::Broadcast(Notice::PartyChanged {
-            account: current.clone(),
-        }));
+        if !on_notice {
+            let account = current.clone();
+            cx.effect(Effect::Broadcast(Notice::PartyChanged { account }));
+        }
         cx.effect(Effect::Invalidate(Invalidation::Party {
             previous,
             current,
@@ -143,9 +147,10 @@ fn announce_identity(
             previous: previous.clone(),
             current: current.clone(),
         });
-        cx.effect(Effect::Broadcast(Notice::NetworkChanged {
-            network: current.clone(),
-        }));
+        if !on_notice {
+            let network = current.clone();
+            cx.effect(Effect::Broadcast(Notice::NetworkChanged { network }));
+        }
         cx.effect(Effect::Invalidate(Invalidation::Network {
             previous,
             current,

@@ -476,14 +476,18 @@ impl Engine for HandWritten {
     }
 
     fn next_timeout(&self) -> Option<(Mono, Timer)> {
-        [
-            (self.operations_due, Timer::Operations),
+        let mut first = self.operations_due.map(|due| (due, Timer::Operations));
+        for (due, timer) in [
             (self.attempt_due, Timer::Attempt),
             (self.backoff_due, Timer::Backoff),
-        ]
-        .into_iter()
-        .filter_map(|(due, timer)| Some((due?, timer)))
-        .min_by_key(|(due, _)| *due)
+        ] {
+            if let Some(due) = due
+                && first.is_none_or(|(known, _)| due < known)
+            {
+                first = Some((due, timer));
+            }
+        }
+        first
     }
 
     fn clear(out: &mut Out) {

@@ -61,6 +61,16 @@ impl WsProvider {
         WsProviderBuilder::new(url)
     }
 
+    /// Another provider for the same wallet with the same options, without a connection: for
+    /// another session, as a provider serves one.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self {
+            options: self.options.clone(),
+            link: Mutex::new(None),
+        }
+    }
+
     fn from_options(options: Options) -> Self {
         Self {
             options: Arc::new(options),

@@ -16,10 +16,13 @@ pub(super) enum Frame {
         /// The params as they came.
         params: Option<Value>,
     },
-    /// An answer that the JSON-RPC client understands as it is.
-    Answer,
-    /// An answer put right, because the JSON-RPC client would die of it as it was.
-    Mended(String),
+    /// The answer to a call.
+    Answer {
+        /// The id of the call, as JSON.
+        id: String,
+        /// The answer in the form JSON-RPC demands, where it did not come so.
+        mended: Option<String>,
+    },
     /// Nothing that can be understood. The frame's content is not part of it: it may hold secrets.
     Unreadable(&'static str),
 }
@@ -70,12 +73,13 @@ pub(super) fn read(text: &str, only: impl FnOnce() -> Option<u64>) -> Frame {
             Some(id) => mend(&id.to_string(), error),
             None => Frame::Unreadable("it is an error that does not say which request it answers"),
         },
-        (Some(_), Some(_), None) if parts.error.is_none() => Frame::Answer,
-        (Some(id), Some(result), None) => Frame::Mended(format!(
-            r#"{{"jsonrpc":"2.0","id":{},"result":{}}}"#,
-            id.get(),
-            result.get()
-        )),
+        (Some(id), Some(result), None) => Frame::Answer {
+            mended: parts.error.map(|_null| {
+                let (id, result) = (id.get(), result.get());
+                format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
+            }),
+            id: id.get().to_owned(),
+        },
         (None, Some(_), None) => {
             Frame::Unreadable("it is an answer that does not say which request it answers")
         }
@@ -97,7 +101,10 @@ fn mend(id: &str, error: &RawValue) -> Frame {
     if let Some(data) = error.get("data") {
         mended["data"] = data.clone();
     }
-    Frame::Mended(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{mended}}}"#))
+    Frame::Answer {
+        mended: Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{mended}}}"#)),
+        id: id.to_owned(),
+    }
 }
 
 /// The id of a call on its way out. `None` for what is no call.
@@ -116,7 +123,9 @@ mod tests {
 
     fn mended(text: &str, only: Option<u64>) -> Value {
         match read(text, || only) {
-            Frame::Mended(text) => serde_json::from_str(&text).unwrap(),
+            Frame::Answer {
+                mended: Some(text), ..
+            } => serde_json::from_str(&text).unwrap(),
             other => panic!("{other:?}"),
         }
     }
@@ -127,7 +136,11 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"result":null}"#,
             r#"{"jsonrpc":"2.0","id":1,"result":{"error":{}}}"#,
         ] {
-            assert!(matches!(read(text, || None), Frame::Answer), "{text}");
+            let read = read(text, || None);
+            assert!(
+                matches!(&read, Frame::Answer { id, mended: None } if id == "1"),
+                "{read:?}"
+            );
         }
     }
 

@@ -1,7 +1,8 @@
-//! Which calls are on their way: whether each has left this program, and whether anybody still
-//! waits for it.
+//! Which calls are on their way: whether each has left this program, whether anybody still waits
+//! for it, and what was answered.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +10,9 @@ use jsonrpsee::core::client::{
     Error, MiddlewareBatchResponse, MiddlewareMethodResponse, MiddlewareNotifResponse,
 };
 use jsonrpsee::core::middleware::{Batch, Notification, Request, RpcServiceT};
-use jsonrpsee::types::Id;
+use jsonrpsee::types::{Id, Response};
+use serde::de::Error as _;
+use serde_json::value::RawValue;
 
 /// The calls of one link, by JSON-RPC id.
 ///
@@ -18,12 +21,24 @@ use jsonrpsee::types::Id;
 #[derive(Debug, Default)]
 pub(super) struct Outbox(Mutex<HashMap<u64, Place>>);
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Place {
     /// Still in this program.
     Here,
     /// Handed to the socket: the wallet may have it.
     Gone,
+    /// Answered with this frame.
+    Answered(String),
+}
+
+impl fmt::Debug for Place {
+    /// Not what was answered: it may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Here => "here",
+            Self::Gone => "gone",
+            Self::Answered(_) => "answered",
+        })
+    }
 }
 
 /// The cause of a call that failed before it left this program.
@@ -54,13 +69,20 @@ impl Outbox {
         let calls = self.calls();
         let mut gone = calls
             .iter()
-            .filter(|(_, place)| **place == Place::Gone)
+            .filter(|(_, place)| matches!(place, Place::Gone))
             .map(|(id, _)| *id);
         gone.next().filter(|_| gone.next().is_none())
     }
 
+    /// Keeps the answer to a call, if anybody waits for it.
+    pub(super) fn keep(&self, id: u64, frame: String) {
+        if let Some(place) = self.calls().get_mut(&id) {
+            *place = Place::Answered(frame);
+        }
+    }
+
     fn has_left(&self, id: u64) -> bool {
-        self.calls().get(&id) == Some(&Place::Gone)
+        !matches!(self.calls().get(&id), None | Some(Place::Here))
     }
 }
 
@@ -74,6 +96,20 @@ impl Entry {
     fn new(outbox: Arc<Outbox>, id: u64) -> Self {
         outbox.calls().insert(id, Place::Here);
         Self { outbox, id }
+    }
+}
+
+impl Entry {
+    /// The answer that was kept.
+    fn answer(&self) -> Result<MiddlewareMethodResponse, Error> {
+        let Some(Place::Answered(frame)) = self.outbox.calls().remove(&self.id) else {
+            let missing = "it was announced and is not there";
+            return Err(serde_json::Error::custom(missing).into());
+        };
+        let answer: Response<'_, Box<RawValue>> = serde_json::from_str(&frame)?;
+        Ok(MiddlewareMethodResponse::response(
+            answer.into_owned().into(),
+        ))
     }
 }
 
@@ -124,6 +160,7 @@ where
                 {
                     Err(Error::Transport(Box::new(NotHandedOver)))
                 }
+                (Ok(_announced), Some(entry)) => entry.answer(),
                 (answer, _) => answer,
             }
         }

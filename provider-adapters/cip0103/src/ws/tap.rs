@@ -1,8 +1,9 @@
 //! The wire between the socket and the JSON-RPC client.
 //!
 //! Notifications are taken off here, in the order they came, and go straight to the session: there
-//! is no queue that could overflow and lose one. Answers that would kill the JSON-RPC client are
-//! put right. Writing is bounded: the client would wait forever for a wallet that does not read.
+//! is no queue that could overflow and lose one. Answers wait in the outbox, and the JSON-RPC client
+//! learns only that they came: it writes whole frames to its trace log, tokens included, and dies
+//! of answers that are not quite right. Writing is bounded: the client would wait forever for a wallet that does not read.
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -76,8 +77,13 @@ impl<R: TransportReceiverT + Send> TapReceiver<R> {
                 Err(problem) => return Err(self.shared.end(problem.to_string())),
             };
             match frame::read(&text, || self.shared.outbox.only()) {
-                Frame::Answer => return Ok(ReceivedMessage::Text(text)),
-                Frame::Mended(text) => return Ok(ReceivedMessage::Text(text)),
+                Frame::Answer { id, mended } => {
+                    if let Ok(id) = id.parse() {
+                        self.shared.outbox.keep(id, mended.unwrap_or(text));
+                    }
+                    let empty = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":null}}"#);
+                    return Ok(ReceivedMessage::Text(empty));
+                }
                 Frame::Notification { name, params } => {
                     for event in events::read(&name, params) {
                         // Unheard once the epoch is over. The link stays: a `disconnect` may be

@@ -1,6 +1,7 @@
 //! Wallets that say what no wallet should.
 
 use moorline::provider::{ErrorKind, OpenMode, Opened, Provider, ProviderEvent, Sent};
+use moorline_cip0103::WsProvider;
 use serde_json::{Value, json};
 
 use crate::harness::{Rig, soon};
@@ -34,7 +35,7 @@ async fn an_answer_to_a_request_nobody_made_ends_the_link() {
 
 #[tokio::test]
 async fn garbage_while_a_request_waits_answers_the_request() {
-    let rig = Rig::connected().await;
+    let mut rig = Rig::connected().await;
     rig.control.hang(true);
     let control = rig.control.clone();
     let request = rig.request("signMessage", json!({ "message": "m" }));
@@ -46,6 +47,9 @@ async fn garbage_while_a_request_waits_answers_the_request() {
     })
     .await;
     assert_eq!(answer.unwrap_err().sent(), Sent::Maybe);
+    // The session has heard of it before the caller did.
+    let mut heard = std::iter::from_fn(|| rig.events.try_recv().ok());
+    assert!(heard.any(|event| matches!(event, ProviderEvent::Dropped(_))));
 }
 
 #[tokio::test]
@@ -98,7 +102,7 @@ async fn a_storm_of_events_loses_none_and_keeps_their_order() {
 
 #[tokio::test]
 async fn a_frozen_wallet_is_noticed_by_its_missing_pongs() {
-    let mut rig = Rig::connected().await;
+    let mut rig = Rig::watchful().await;
     rig.control.freeze(true);
     let error = rig.dropped().await;
     assert_eq!(error.kind(), ErrorKind::Unreachable);
@@ -106,8 +110,38 @@ async fn a_frozen_wallet_is_noticed_by_its_missing_pongs() {
 }
 
 #[tokio::test]
+async fn a_wallet_that_does_not_read_cannot_hold_a_request_for_ever() {
+    let rig = Rig::watchful().await;
+    rig.control.freeze(true);
+    // More than the sockets' buffers take: the write itself is stuck.
+    let message = json!({ "message": "x".repeat(9 * 1024 * 1024) });
+    let error = rig.call("signMessage", message).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.sent()),
+        (ErrorKind::Unreachable, Sent::Maybe)
+    );
+}
+
+#[tokio::test]
+async fn a_request_is_given_up_at_the_ceiling_and_the_link_stays() {
+    let mut rig = Rig::new().await;
+    rig.provider = WsProvider::builder(&rig.wallet.url())
+        .request_ceiling(std::time::Duration::from_millis(50))
+        .build()
+        .unwrap();
+    rig.open(OpenMode::Interactive).await.unwrap();
+    rig.control.hang(true);
+    let error = rig.call("status", Value::Null).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.sent()),
+        (ErrorKind::TimedOut, Sent::Maybe)
+    );
+    assert_eq!(rig.control.connections(), 1);
+}
+
+#[tokio::test]
 async fn a_silent_wallet_that_answers_pings_keeps_its_link() {
-    let mut rig = Rig::connected().await;
+    let mut rig = Rig::watchful().await;
     rig.control.hang(true);
     let request = rig.request("status", Value::Null);
     // Longer than the inactivity limit: time itself is what is tested here.

@@ -40,11 +40,7 @@ impl Rig {
 
     pub(crate) async fn with(builder: DevWalletBuilder) -> Self {
         let wallet = builder.start().await.unwrap();
-        let provider = WsProvider::builder(&wallet.url())
-            .ping_interval(Duration::from_millis(50))
-            .inactivity_limit(Duration::from_millis(200))
-            .build()
-            .unwrap();
+        let provider = WsProvider::new(&wallet.url()).unwrap();
         let (sender, events) = mpsc::unbounded_channel();
         Self {
             control: wallet.control(),
@@ -70,6 +66,22 @@ impl Rig {
     /// Connects, and drops what the wallet says about it.
     pub(crate) async fn connected() -> Self {
         let mut rig = Self::new().await;
+        assert_eq!(
+            rig.open(OpenMode::Interactive).await,
+            Ok(Opened::Established)
+        );
+        while rig.events.try_recv().is_ok() {}
+        rig
+    }
+
+    /// Connects with a provider that notices a dead link at once.
+    pub(crate) async fn watchful() -> Self {
+        let mut rig = Self::new().await;
+        rig.provider = WsProvider::builder(&rig.wallet.url())
+            .ping_interval(Duration::from_millis(50))
+            .inactivity_limit(Duration::from_millis(200))
+            .build()
+            .unwrap();
         assert_eq!(
             rig.open(OpenMode::Interactive).await,
             Ok(Opened::Established)

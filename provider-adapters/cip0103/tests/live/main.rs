@@ -8,4 +8,6 @@ mod opening;
 mod requests;
 mod session_cuts;
 mod session_lifecycle;
+#[cfg(feature = "tls")]
+mod tls;
 mod typed_client;

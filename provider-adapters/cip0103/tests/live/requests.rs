@@ -1,6 +1,6 @@
 //! Requests, and what becomes of them when things go wrong.
 
-use moorline::provider::{ErrorKind, Provider, Sent};
+use moorline::provider::{CloseMode, ErrorKind, Provider, Sent};
 use moorline_cip0103::WsProvider;
 use moorline_dev_wallet::Approval;
 use serde_json::{Value, json};
@@ -156,4 +156,24 @@ async fn concurrent_requests_get_their_own_answers() {
         let message = answer.unwrap_err().message().to_owned();
         assert_eq!(message, format!("resource not found: /none/{number}"));
     }
+}
+
+#[tokio::test]
+async fn closing_answers_who_still_waits() {
+    let rig = Rig::connected().await;
+    rig.control.hang(true);
+    let request = rig.request("signMessage", json!({ "message": "m" }));
+    let (answer, closed) = soon(async {
+        tokio::join!(rig.provider.request(request), async {
+            rig.control.until_seen("signMessage", 1).await;
+            rig.provider.close(CloseMode::Detach).await
+        })
+    })
+    .await;
+    assert_eq!(closed, Ok(()));
+    let error = answer.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.sent()),
+        (ErrorKind::Unreachable, Sent::Maybe)
+    );
 }

@@ -279,3 +279,47 @@ async fn a_deadline_tells_that_the_wallet_may_have_it() {
         "{answer:?}"
     );
 }
+
+#[tokio::test]
+async fn who_tries_again_at_once_after_a_cut_is_held_not_failed() {
+    let wallet = DevWallet::builder().start().await.unwrap();
+    let control = wallet.control();
+    let session = session_on(&wallet.url());
+    soon(session.connect()).await.unwrap();
+    for round in 0..20 {
+        control.hang(true);
+        let first = json!({ "message": format!("first {round}") });
+        let (answer, ()) = soon(async {
+            tokio::join!(session.request("signMessage", first), async {
+                control.until_seen("signMessage", 2 * round + 1).await;
+                control.cut_all().await;
+            })
+        })
+        .await;
+        assert!(
+            matches!(answer, Err(OperationError::Interrupted { .. })),
+            "{answer:?}"
+        );
+        control.hang(false);
+        let second = json!({ "message": format!("second {round}") });
+        soon(session.request("signMessage", second)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn h08_a_wallet_that_never_answers_connect_is_given_up() {
+    let wallet = DevWallet::builder().start().await.unwrap();
+    wallet.control().hang(true);
+    let mut policy = moorline::Policy::default();
+    policy.deadlines.connect = std::time::Duration::from_millis(100);
+    let provider = moorline_cip0103::WsProvider::new(&wallet.url()).unwrap();
+    let session = moorline::Session::builder(provider)
+        .policy(policy)
+        .build()
+        .unwrap();
+    let error = soon(session.connect()).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Provider(_)), "{error:?}");
+    assert!(session.status().is_disconnected());
+    // The socket of the attempt is gone, too.
+    soon(wallet.control().until_connections(0)).await;
+}

@@ -1,0 +1,97 @@
+//! `moorline run`: scenarios, in virtual time or against a live wallet.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use moorline::Provider;
+use moorline_cip0103::WsProvider;
+use moorline_scenarios::{
+    LoadError, Outcome, Report, RunOptions, Scenario, Summary, discover, json_line, junit, load,
+    run_live, text,
+};
+use serde_json::json;
+
+use crate::args::RunArgs;
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub(crate) async fn run(args: RunArgs) -> Result<(), Failure> {
+    let output = Output::new(args.json);
+    let scenarios = load_all(&args.paths, output)?;
+    let options = match args.seed {
+        Some(seed) => RunOptions::default().with_seed(seed),
+        None => RunOptions::default(),
+    };
+    let wallet = args.live.as_deref().map(WsProvider::new).transpose()?;
+    let wallet = wallet.map(Arc::new);
+    let mut reports = Vec::new();
+    for scenario in &scenarios {
+        let report = match &wallet {
+            Some(wallet) => {
+                let wallet = wallet.clone();
+                let factory = move || -> Arc<dyn Provider> { Arc::new(wallet.another()) };
+                run_live(scenario, &factory, None, &options).await
+            }
+            None => moorline_scenarios::run(scenario, &options),
+        };
+        print(&report, output);
+        reports.push(report);
+    }
+    if let Some(path) = &args.junit {
+        std::fs::write(path, junit(&reports)).map_err(|source| Failure::Report {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    let summary = Summary::of(&reports);
+    output.json_line(&summary.json_line());
+    output.say(&format!(
+        "\n{} scenarios: {} passed, {} failed, {} skipped",
+        summary.total, summary.passed, summary.failed, summary.skipped
+    ));
+    match summary.failed {
+        0 => Ok(()),
+        failed => Err(Failure::Scenarios {
+            failed,
+            total: summary.total,
+        }),
+    }
+}
+
+/// Loads every file before any is played, and says of every bad one what is wrong with it.
+fn load_all(paths: &[PathBuf], output: Output) -> Result<Vec<Scenario>, Failure> {
+    let (mut scenarios, mut problems) = (Vec::new(), Vec::<LoadError>::new());
+    match discover(paths) {
+        Ok(files) => {
+            for file in files {
+                match load(&file) {
+                    Ok(scenario) => scenarios.push(scenario),
+                    Err(problem) => problems.push(problem),
+                }
+            }
+        }
+        Err(problem) => problems.push(problem),
+    }
+    for problem in &problems {
+        output.object(&json!({ "type": "error", "message": problem.to_string() }));
+        eprintln!("{problem}");
+    }
+    match problems.len() {
+        0 => Ok(scenarios),
+        bad => Err(Failure::BadScenarios(bad)),
+    }
+}
+
+fn print(report: &Report, output: Output) {
+    output.json_line(&json_line(report));
+    match report.outcome {
+        Outcome::Passed => output.say(&format!("passed   {}", report.name)),
+        Outcome::Failed => output.say(&format!("FAILED   {}\n\n{}", report.name, text(report))),
+        Outcome::Skipped => {
+            output.say(&format!("skipped  {}", report.name));
+            for reason in &report.skipped {
+                output.say(&format!("           {reason}"));
+            }
+        }
+    }
+}
