@@ -109,6 +109,7 @@ async fn play(mut world: World<'_>, seed: u64, options: &RunOptions) -> Report {
         }
         timeline.step(&world, step);
         failures = play_step(&mut world, step).await;
+        failures.extend(broken_laws(&world, step));
         timeline.catch_up(&world);
         report.played += 1;
     }
@@ -126,6 +127,12 @@ async fn play(mut world: World<'_>, seed: u64, options: &RunOptions) -> Report {
         report.timeline = timeline.into_moments();
     }
     report
+}
+
+/// What no session may do, whatever the step expects.
+fn broken_laws(world: &World<'_>, step: &Step) -> Vec<Failure> {
+    let failure = |message| Failure::message(step.number, step.line, "a law", message);
+    world.log.broken().into_iter().map(failure).collect()
 }
 
 async fn play_step(world: &mut World<'_>, step: &Step) -> Vec<Failure> {
