@@ -132,7 +132,15 @@ async fn play(mut world: World<'_>, seed: u64, options: &RunOptions) -> Report {
 /// What no session may do, whatever the step expects.
 fn broken_laws(world: &World<'_>, step: &Step) -> Vec<Failure> {
     let failure = |message| Failure::message(step.number, step.line, "a law", message);
-    world.log.broken().into_iter().map(failure).collect()
+    let restless = world.pace.is_restless().then(|| {
+        format!(
+            "the session never comes to rest: its events follow each other without end, or more \
+             than {} timers fired",
+            pace::PAUSES
+        )
+    });
+    let broken = world.log.broken().into_iter().chain(restless);
+    broken.map(failure).collect()
 }
 
 async fn play_step(world: &mut World<'_>, step: &Step) -> Vec<Failure> {

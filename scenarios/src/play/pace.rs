@@ -21,6 +21,8 @@ struct Waiting {
     /// Waits for stillness at any other time than this.
     not_at: Option<Instant>,
     still: bool,
+    /// How often the runtime had nothing left to do.
+    pauses: u64,
     /// Whether stillness will never come.
     restless: bool,
     /// Whom to tell that.
@@ -35,6 +37,12 @@ impl Stillness {
     /// The runtime has no task to run.
     pub(super) fn parking(&self) {
         let mut waiting = self.lock();
+        waiting.pauses += 1;
+        if waiting.pauses > PAUSES {
+            drop(waiting);
+            self.give_up();
+            return;
+        }
         if waiting.not_at == Some(Instant::now()) {
             return;
         }
@@ -98,6 +106,10 @@ pub(super) enum Pace {
     /// As it does. What is expected may take this long to come true.
     Live { patience: Duration },
 }
+
+/// How often a run may pause for the next timer: a hundred years with a look at the clock every
+/// ten minutes. A session that needs more is looking at its timers all the time.
+pub(super) const PAUSES: u64 = if cfg!(test) { 10_000 } else { 5_300_000 };
 
 /// The furthest a single timer is set.
 const FURTHEST: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -176,6 +188,14 @@ impl Pace {
     pub(super) fn give_up(&self) {
         if let Self::Virtual(stillness) = self {
             stillness.give_up();
+        }
+    }
+
+    /// Whether the world never comes to rest.
+    pub(super) fn is_restless(&self) -> bool {
+        match self {
+            Self::Virtual(stillness) => stillness.lock().restless,
+            Self::Live { .. } => false,
         }
     }
 
@@ -267,6 +287,21 @@ mod tests {
             pace.advance(Duration::from_secs(1)).await;
             assert!(!pace.until(Duration::from_secs(1), || false).await);
             assert_eq!(start.elapsed(), Duration::ZERO);
+        });
+    }
+
+    #[test]
+    fn timers_without_end_are_given_up() {
+        play(async |pace| {
+            let start = Instant::now();
+            tokio::spawn(async {
+                loop {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            });
+            pace.advance(Duration::from_secs(3600)).await;
+            assert!(pace.is_restless());
+            assert!(start.elapsed() <= Duration::from_millis(PAUSES));
         });
     }
 }
