@@ -107,9 +107,9 @@ pub(super) enum Pace {
     Live { patience: Duration },
 }
 
-/// How often a run may pause for the next timer: a hundred years with a look at the clock every
-/// ten minutes. A session that needs more is looking at its timers all the time.
-pub(super) const PAUSES: u64 = if cfg!(test) { 10_000 } else { 5_300_000 };
+/// How often a run may pause for the next timer: as often as three years with a look at the clock
+/// every minute need. A session that needs more looks at its timers all the time.
+pub(super) const PAUSES: u64 = if cfg!(test) { 10_000 } else { 2_000_000 };
 
 /// The furthest a single timer is set.
 const FURTHEST: Duration = Duration::from_secs(365 * 24 * 3600);
