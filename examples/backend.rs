@@ -21,8 +21,7 @@ struct User {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Shared by all: the timers, the policy, and a budget of attempts, so that the end of an
-    // outage is not the start of a stampede.
+    // Shared by all: timers, policy, and a budget, so that no stampede follows an outage.
     let driver = Driver::new()?;
     let policy = Arc::new(Policy::default());
     let budget = ReconnectBudget::per_second(200, 20);
