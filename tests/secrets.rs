@@ -197,7 +197,6 @@ fn answer_for(wallet: &Control, method: &str, mut answer: Value) {
 }
 
 #[tokio::test]
-#[ignore = "the WebSocket transport logs the path it dials"]
 async fn h70_no_secret_of_the_address_is_logged() {
     let log = Log::collect();
     let wallet = DevWallet::builder().start().await.unwrap();
