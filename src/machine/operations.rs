@@ -89,6 +89,10 @@ impl Operations {
     fn insert(&mut self, id: OperationId, operation: Operation) {
         let slot = id.slot as usize;
         if slot >= self.table.len() {
+            if slot == 0 {
+                // Most sessions never have more than one operation at a time.
+                self.table.reserve_exact(1);
+            }
             self.table.resize(slot + 1, None);
         }
         match operation.place {

@@ -24,9 +24,13 @@ const HORIZON: Duration = Duration::from_secs(30 * 24 * 3600);
 #[derive(Clone)]
 pub struct Driver(Arc<Wheel>);
 
+/// One for each runtime that has sessions.
+static DRIVERS: Mutex<Vec<(tokio::runtime::Id, Weak<Wheel>)>> = Mutex::new(Vec::new());
+
 struct Wheel {
     timers: Mutex<DelayQueue<Weak<Shared>>>,
     task: AbortHandle,
+    runtime: tokio::runtime::Handle,
 }
 
 impl Driver {
@@ -40,8 +44,32 @@ impl Driver {
         let wheel = Arc::new_cyclic(|wheel: &Weak<Wheel>| Wheel {
             timers: Mutex::new(DelayQueue::new()),
             task: runtime.spawn(serve(wheel.clone())).abort_handle(),
+            runtime: runtime.clone(),
         });
         Ok(Self(wheel))
+    }
+
+    /// The runtime it runs on, and with it its sessions.
+    pub(super) fn runtime(&self) -> &tokio::runtime::Handle {
+        &self.0.runtime
+    }
+
+    /// The driver that sessions of this runtime share unless they are given one. It lives as long
+    /// as one of them.
+    pub(super) fn of_this_runtime() -> Result<Self, BuildError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        let mut drivers = DRIVERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = drivers
+            .iter()
+            .filter(|(id, _)| *id == runtime.id())
+            .find_map(|(_, wheel)| wheel.upgrade());
+        if let Some(wheel) = known {
+            return Ok(Self(wheel));
+        }
+        let driver = Self::new()?;
+        drivers.retain(|(_, wheel)| wheel.strong_count() > 0);
+        drivers.push((runtime.id(), Arc::downgrade(&driver.0)));
+        Ok(driver)
     }
 
     /// Has the session woken at `at`; replaces its earlier timer, if it has one.

@@ -139,7 +139,7 @@ impl Shared {
 
     pub(super) fn start_reauth(&self, state: &mut State, ticket: Ticket, request: ReauthRequest) {
         let provider = self.provider_arc();
-        let hook = self.hooks().reauth.clone();
+        let hook = self.hooks().and_then(|hooks| hooks.reauth.clone());
         let wallet = request
             .identity
             .clone()
@@ -189,7 +189,7 @@ impl Shared {
     }
 
     pub(super) fn start_invalidation(&self, state: &mut State, what: Invalidation) {
-        let Some(hook) = self.hooks().invalidate.clone() else {
+        let Some(hook) = self.hooks().and_then(|hooks| hooks.invalidate.clone()) else {
             return;
         };
         let deadline = self.policy().deadlines.hook;
@@ -242,7 +242,7 @@ impl Shared {
     ) {
         let weak = self.weak();
         let epoch = state.machine.epoch();
-        let session = self.label().clone();
+        let session = self.label();
         let span = tracing::debug_span!("moorline.job", job = span, %epoch, %session);
         let task = async move {
             let result = catch_panic(call).await;

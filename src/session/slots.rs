@@ -58,6 +58,10 @@ impl Slots {
             round: 0,
             waker: None,
         };
+        if self.table.capacity() == 0 {
+            // Most sessions never have more than one operation at a time.
+            self.table.reserve_exact(1);
+        }
         // More than four billion operations at once do not fit into memory.
         let slot = u32::try_from(self.table.insert(slot)).unwrap_or(u32::MAX);
         OperationId { slot, number }
