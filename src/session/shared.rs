@@ -7,9 +7,8 @@ use std::task::Waker;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio_util::time::delay_queue::Key;
 
-use super::driver::Driver;
+use super::driver::{Alarm, Driver};
 use super::event_stream::EventStream;
 use super::hooks::{Hooks, Wallet};
 use super::jobs::Jobs;
@@ -85,6 +84,8 @@ impl Config {
 /// One session. Handles share it; tasks and timers refer to it weakly.
 pub(crate) struct Shared {
     config: Config,
+    /// Tells the sessions of one driver apart.
+    number: u64,
     handles: AtomicUsize,
     me: Weak<Self>,
     state: Mutex<State>,
@@ -103,14 +104,8 @@ pub(super) struct State {
     subscribers: Subscribers,
     moments: Moments,
     pacer: Pacer,
-    timer: TimerHandle,
-}
-
-#[derive(Default)]
-struct TimerHandle {
-    key: Option<Key>,
-    /// When it fires, if it is set.
-    at: Option<Mono>,
+    /// When the session is woken, if it is.
+    alarm: Option<Mono>,
 }
 
 /// What is done once the lock is released: it calls into somebody else's code.
@@ -156,9 +151,10 @@ impl Shared {
             subscribers: Subscribers::default(),
             moments: Moments::new(&*config.clock),
             pacer: Pacer { schedule, random },
-            timer: TimerHandle::default(),
+            alarm: None,
         };
         let shared = Arc::new_cyclic(|me| Self {
+            number: config.driver.enrol(),
             config,
             handles: AtomicUsize::new(0),
             me: me.clone(),
@@ -364,8 +360,7 @@ impl Shared {
             }
             Effect::SettleClose => {
                 state.jobs.stop();
-                self.config.driver.disarm(&mut state.timer.key);
-                state.timer.at = None;
+                self.stop_alarm(state);
                 state.subscribers.close();
                 state.settle(|waiters| waiters.close.settle(&()));
             }
@@ -378,19 +373,27 @@ impl Shared {
         let Some((next, _)) = state.machine.next_timeout() else {
             return;
         };
-        if state.timer.at.is_some_and(|at| at <= next) {
+        if state.alarm.is_some_and(|at| at <= next) {
             return;
         }
-        state.timer.at = Some(next);
-        let at = state.moments.instant(next);
-        self.config.driver.arm(&mut state.timer.key, &self.me, at);
+        let before = state.alarm.replace(next).map(|at| self.alarm(state, at));
+        let alarm = self.alarm(state, next);
+        self.config.driver.arm(alarm, &self.me, before);
+    }
+
+    fn stop_alarm(&self, state: &mut State) {
+        if let Some(at) = state.alarm.take() {
+            self.config.driver.disarm(self.alarm(state, at));
+        }
+    }
+
+    fn alarm(&self, state: &State, at: Mono) -> Alarm {
+        (state.moments.instant(at), self.number)
     }
 
     pub(super) fn timer_fired(&self) {
-        {
-            let mut state = self.lock();
-            state.timer = TimerHandle::default();
-        }
+        // What fired may have been replaced just then.
+        self.stop_alarm(&mut self.lock());
         self.handle(Input::Timeout);
     }
 
