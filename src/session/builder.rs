@@ -38,7 +38,7 @@ impl SessionBuilder {
             provider,
             policy: Arc::default(),
             store: None,
-            clock: Arc::new(SystemClock),
+            clock: SystemClock::shared(),
             hooks: Hooks::default(),
             bus: None,
             budget: None,
