@@ -34,8 +34,7 @@ impl Timestamp {
     /// This time plus `duration`, at most [`Timestamp::MAX`].
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
-        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        Self::from_millis(self.as_millis().saturating_add(millis))
+        Self::from_millis(self.as_millis().saturating_add(millis(duration)))
     }
 
     /// How long after `earlier` this is; zero if it is not after.
@@ -51,8 +50,7 @@ impl Timestamp {
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
-        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        Self::from_millis(millis(time.duration_since(UNIX_EPOCH).unwrap_or_default()))
     }
 }
 
@@ -115,8 +113,7 @@ impl Mono {
     /// This time plus `duration`, rounded down to milliseconds; [`Mono::NEVER`] on overflow.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        Self::from_millis(self.as_millis().saturating_add(millis))
+        Self::from_millis(self.as_millis().saturating_add(millis(duration)))
     }
 
     /// How long after `earlier` this is; zero if it is not after.
@@ -135,6 +132,13 @@ impl fmt::Debug for Mono {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Mono").field(&self.as_millis()).finish()
     }
+}
+
+/// A duration in whole milliseconds. Without the 128-bit arithmetic of `as_millis`: every request
+/// asks several times.
+fn millis(duration: Duration) -> u64 {
+    let whole = duration.as_secs().saturating_mul(1000);
+    whole.saturating_add(u64::from(duration.subsec_millis()))
 }
 
 /// Milliseconds, kept one higher: so an `Option` of a time takes no more room than the time, and
@@ -214,8 +218,7 @@ impl VirtualClock {
     /// Moves the wall clock back, as a time correction does.
     pub fn jump_back(&self, by: Duration) {
         let mut wall = self.wall.lock().unwrap_or_else(PoisonError::into_inner);
-        let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        *wall = Timestamp::from_millis(wall.as_millis().saturating_sub(millis));
+        *wall = Timestamp::from_millis(wall.as_millis().saturating_sub(millis(by)));
     }
 }
 

@@ -397,15 +397,22 @@ impl Shared {
         self.handle(Input::Timeout);
     }
 
+    /// The time, as exactly as the machine needs it where nothing but an expiry depends on the wall
+    /// clock.
+    #[inline]
+    fn roughly_now(&self, state: &mut State) -> Moment {
+        if state.machine.watches_wall_clock() {
+            state.moments.now(&*self.config.clock)
+        } else {
+            state.moments.roughly_now(&*self.config.clock)
+        }
+    }
+
     #[inline]
     pub(super) fn submit_operation(&self, options: SubmitOptions) -> (OperationId, Option<Permit>) {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let now = if state.machine.watches_wall_clock() {
-            state.moments.now(&*self.config.clock)
-        } else {
-            state.moments.roughly_now()
-        };
+        let now = self.roughly_now(state);
         let id = state.slots.open();
         let mut outbox = thread_outbox::take();
         self.turn(state, now, Input::Submit(id, options), &mut outbox);
@@ -439,14 +446,15 @@ impl Shared {
             state.moments.now(&*self.config.clock)
         };
         let name = input.name();
-        let mut outbox = thread_outbox::take();
+        // Nearly always empty, and then it costs nothing.
+        let mut outbox = Outbox::default();
         self.turn(state, now, input, &mut outbox);
-        let mut afterwards = Afterwards::default();
-        if !outbox.is_empty() || outbox.stale || outbox.ignored {
-            self.follow(state, name, &mut outbox, &mut afterwards);
+        if outbox.is_empty() && !outbox.stale && !outbox.ignored {
+            return;
         }
+        let mut afterwards = Afterwards::default();
+        self.follow(state, name, &mut outbox, &mut afterwards);
         drop(guard);
-        thread_outbox::give_back(outbox);
         self.finish_up(afterwards);
     }
 
@@ -560,7 +568,12 @@ impl State {
 impl ReceiveEvent for Shared {
     fn receive(&self, epoch: Epoch, event: ProviderEvent) -> bool {
         self.with_state(|shared, state, afterwards| {
-            let now = state.moments.now(&*shared.config.clock);
+            // What is only passed on changes nothing, and there may be much of it.
+            let now = if matches!(event, ProviderEvent::Message(_)) {
+                shared.roughly_now(state)
+            } else {
+                state.moments.now(&*shared.config.clock)
+            };
             shared.step(state, now, Input::Provider(epoch, event), afterwards);
             state.machine.epoch() == epoch
         })
