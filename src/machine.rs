@@ -102,9 +102,9 @@ impl Machine {
         }
         if cx.core.is_stale(&input) {
             cx.out.stale = true;
-        } else if rules.state().is_connected() && linked::operation(&input, &mut cx) {
-            // Nearly every input of a busy session: handled where the state would have handled
-            // it, without the way there.
+        } else if rules.state().is_connected() && linked::daily(&input, &mut cx) {
+            // Nearly every input of a busy session: handled as the state would have it handled,
+            // without the way there.
         } else if matches!(input, Input::Timeout) {
             while let Some(timer) = cx.core.timers.pop_due(now.mono) {
                 rules.handle_with_context(&StateEvent::Timer(timer), &mut cx);

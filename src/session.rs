@@ -10,6 +10,7 @@ mod operation;
 mod shared;
 mod slots;
 mod subscribers;
+mod thread_outbox;
 mod waiters;
 mod writer;
 

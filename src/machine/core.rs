@@ -22,7 +22,7 @@ use crate::store::Intent;
 #[derive(Clone, Debug)]
 pub(super) struct Core {
     /// Fixed surroundings; no part of equality.
-    pub(super) setup: Arc<Setup>,
+    pub(super) setup: Setup,
     pub(super) intent: Intent,
     /// The present connection's number. Only its sink is listened to.
     pub(super) epoch: Epoch,
@@ -48,7 +48,7 @@ pub(super) struct Core {
     /// Whether an open waits for the close under way.
     pub(super) open_after_close: bool,
     /// What `disconnect` will report, while somebody waits for it.
-    pub(super) disconnecting: Option<DisconnectReport>,
+    pub(super) disconnecting: Option<Box<DisconnectReport>>,
     pub(super) known: Known,
     pub(super) expiry: Expiry,
     pub(super) connected_at: Option<Timestamp>,
@@ -69,7 +69,7 @@ pub(super) struct Core {
 
 impl Core {
     pub(super) fn new(setup: Setup) -> Self {
-        let nobody: Arc<[Account]> = Arc::new([]);
+        let nobody: Arc<[Account]> = Arc::default();
         let shown = Snapshot {
             seq: 0,
             epoch: Epoch::default(),
@@ -85,7 +85,7 @@ impl Core {
             last_error: None,
         };
         Self {
-            setup: Arc::new(setup),
+            setup,
             intent: Intent::Disconnected,
             epoch: Epoch::default(),
             serial: 0,

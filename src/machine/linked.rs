@@ -30,10 +30,14 @@ pub(super) fn announce_connected(cx: &mut Context<'_>) {
     });
 }
 
-/// An operation that begins or ends while connected; it never leads to another state. Returns
-/// whether the input is one.
-pub(super) fn operation(input: &Input, cx: &mut Context<'_>) -> bool {
+/// What a connected session is there for: an operation that begins or ends, a message of the
+/// wallet that is passed on. It never leads to another state. Returns whether the input is such.
+pub(super) fn daily(input: &Input, cx: &mut Context<'_>) -> bool {
     match input {
+        Input::Provider(_, event @ ProviderEvent::Message(_)) => {
+            pass_through(event, cx);
+            true
+        }
         Input::Submit(id, options) => {
             operations::submit_connected(*id, options, cx);
             true
@@ -52,8 +56,10 @@ pub(super) fn operation(input: &Input, cx: &mut Context<'_>) -> bool {
 pub(super) fn connected(event: &StateEvent, cx: &mut Context<'_>) -> Outcome<State> {
     match event {
         StateEvent::Input(input) => match input {
-            Input::Submit(..) | Input::Finished(_, LinkHint::None) => {
-                operation(input, cx);
+            Input::Submit(..)
+            | Input::Finished(_, LinkHint::None)
+            | Input::Provider(_, ProviderEvent::Message(_)) => {
+                daily(input, cx);
                 Outcome::Handled
             }
             Input::Finished(id, LinkHint::Suspect) => {

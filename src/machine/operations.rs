@@ -20,9 +20,12 @@ use crate::event::EventKind;
 use crate::identity::Identity;
 use crate::provider::{ProviderError, Sent};
 
-/// The operations that are not answered yet.
+/// The operations that are not answered yet. A session that never had one has no books of them.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
-pub(super) struct Operations {
+pub(super) struct Operations(Option<Box<Books>>);
+
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+struct Books {
     /// By the place in the driver's table.
     table: Vec<Option<Operation>>,
     /// Those that are held, in the order in which they will go to the wallet.
@@ -69,12 +72,19 @@ enum Place {
 }
 
 impl Operations {
+    #[inline]
     pub(super) fn held(&self) -> usize {
-        self.queue.len()
+        self.0.as_ref().map_or(0, |books| books.queue.len())
     }
 
     pub(super) fn in_flight(&self) -> usize {
-        self.in_flight
+        self.0.as_ref().map_or(0, |books| books.in_flight)
+    }
+
+    /// How many came out of the queue and are at the wallet.
+    #[inline]
+    fn released(&self) -> usize {
+        self.0.as_ref().map_or(0, |books| books.released)
     }
 
     pub(super) fn knows(&self, id: OperationId) -> bool {
@@ -82,39 +92,71 @@ impl Operations {
     }
 
     fn get(&self, id: OperationId) -> Option<&Operation> {
-        let operation = self.table.get(id.slot as usize)?.as_ref()?;
+        let table = &self.0.as_ref()?.table;
+        let operation = table.get(id.slot as usize)?.as_ref()?;
         (operation.number == id.number).then_some(operation)
     }
 
     fn insert(&mut self, id: OperationId, operation: Operation) {
+        let books = self.0.get_or_insert_default();
         let slot = id.slot as usize;
-        if slot >= self.table.len() {
-            self.table.resize(slot + 1, None);
+        if slot >= books.table.len() {
+            if slot == 0 {
+                // Most sessions never have more than one operation at a time.
+                books.table.reserve_exact(1);
+            }
+            books.table.resize(slot + 1, None);
         }
         match operation.place {
             Place::Held => {}
-            Place::InFlight => self.in_flight += 1,
+            Place::InFlight => books.in_flight += 1,
             Place::Released => {
-                self.in_flight += 1;
-                self.released += 1;
+                books.in_flight += 1;
+                books.released += 1;
             }
         }
-        self.table[slot] = Some(operation);
+        books.table[slot] = Some(operation);
     }
 
     /// Forgets an operation. One that is held must have left the queue.
     fn remove(&mut self, id: OperationId) -> Option<Operation> {
         self.get(id)?;
-        let operation = self.table[id.slot as usize].take()?;
+        let books = self.0.as_mut()?;
+        let operation = books.table[id.slot as usize].take()?;
         match operation.place {
             Place::Held => {}
-            Place::InFlight => self.in_flight -= 1,
+            Place::InFlight => books.in_flight -= 1,
             Place::Released => {
-                self.in_flight -= 1;
-                self.released -= 1;
+                books.in_flight -= 1;
+                books.released -= 1;
             }
         }
         Some(operation)
+    }
+
+    /// Forgets an operation, held or not.
+    fn withdraw(&mut self, id: OperationId) -> Option<Operation> {
+        let operation = self.remove(id)?;
+        if operation.place == Place::Held {
+            self.queue().retain(|held| *held != id);
+        }
+        Some(operation)
+    }
+
+    fn queue(&mut self) -> &mut VecDeque<OperationId> {
+        &mut self.0.get_or_insert_default().queue
+    }
+
+    fn next_held(&mut self) -> Option<OperationId> {
+        self.0.as_mut()?.queue.pop_front()
+    }
+
+    /// Empties the queue.
+    fn take_held(&mut self) -> VecDeque<OperationId> {
+        self.0
+            .as_mut()
+            .map(|books| std::mem::take(&mut books.queue))
+            .unwrap_or_default()
     }
 
     pub(super) fn fingerprint(&self, now: Moment, hasher: &mut impl Hasher) {
@@ -128,7 +170,7 @@ impl Operations {
                 .hash(hasher);
             ahead(operation.deadline, now).hash(hasher);
         }
-        for id in &self.queue {
+        for id in self.0.iter().flat_map(|books| &books.queue) {
             id.slot.hash(hasher);
         }
     }
@@ -136,8 +178,9 @@ impl Operations {
     /// All operations, oldest first.
     fn all(&self) -> Vec<(OperationId, Operation)> {
         let mut all: Vec<(OperationId, Operation)> = self
-            .table
+            .0
             .iter()
+            .flat_map(|books| &books.table)
             .enumerate()
             .filter_map(|(slot, operation)| {
                 let operation = (*operation)?;
@@ -166,7 +209,7 @@ pub(super) fn submit_connected(
         return refuse(id, error, cx);
     }
     let operations = &cx.core.operations;
-    if !operations.queue.is_empty() || operations.released > 0 {
+    if operations.held() > 0 || operations.released() > 0 {
         return hold(id, options, cx);
     }
     admit(id, options, Place::InFlight, cx);
@@ -243,7 +286,7 @@ fn hold(id: OperationId, options: &SubmitOptions, cx: &mut Context<'_>) -> Outco
         return refuse(id, OperationError::QueueFull { capacity }, cx);
     }
     admit(id, options, Place::Held, cx);
-    cx.core.operations.queue.push_back(id);
+    cx.core.operations.queue().push_back(id);
     let depth = cx.core.operations.held();
     cx.publish(EventKind::OperationQueued {
         operation: id.number,
@@ -257,8 +300,8 @@ fn hold(id: OperationId, options: &SubmitOptions, cx: &mut Context<'_>) -> Outco
 pub(super) fn drain(cx: &mut Context<'_>) {
     let concurrency = cx.core.setup.policy.queue.concurrency;
     let mut any = false;
-    while cx.core.operations.released < concurrency {
-        let Some(id) = cx.core.operations.queue.pop_front() else {
+    while cx.core.operations.released() < concurrency {
+        let Some(id) = cx.core.operations.next_held() else {
             break;
         };
         let Some(mut operation) = cx.core.operations.remove(id) else {
@@ -309,11 +352,10 @@ pub(super) fn finished(id: OperationId, cx: &mut Context<'_>) -> Outcome<State> 
 
 /// Nobody waits for an operation any more.
 pub(super) fn abandoned(id: OperationId, cx: &mut Context<'_>) -> Outcome<State> {
-    let Some(operation) = cx.core.operations.remove(id) else {
+    let Some(operation) = cx.core.operations.withdraw(id) else {
         return Outcome::Handled;
     };
     if operation.place == Place::Held {
-        cx.core.operations.queue.retain(|held| *held != id);
         cx.publish(EventKind::OperationAbandoned {
             operation: id.number,
         });
@@ -343,13 +385,9 @@ pub(super) fn expire_deadlines(cx: &mut Context<'_>) {
 
 /// Answers an operation that was taken in.
 fn reject(id: OperationId, error: OperationError, cx: &mut Context<'_>) {
-    let Some(operation) = cx.core.operations.remove(id) else {
-        return;
-    };
-    if operation.place == Place::Held {
-        cx.core.operations.queue.retain(|held| *held != id);
+    if cx.core.operations.withdraw(id).is_some() {
+        refuse(id, error, cx);
     }
-    refuse(id, error, cx);
 }
 
 /// The link broke: what the wallet had may have been executed. What may be repeated is held
@@ -406,7 +444,7 @@ fn hold_again(id: OperationId, operation: Operation, cx: &mut Context<'_>) -> bo
             ..operation
         },
     );
-    cx.core.operations.queue.push_front(id);
+    cx.core.operations.queue().push_front(id);
     let depth = cx.core.operations.held();
     cx.effect(Effect::Recall(id));
     cx.publish(EventKind::OperationQueued {
@@ -418,7 +456,7 @@ fn hold_again(id: OperationId, operation: Operation, cx: &mut Context<'_>) -> bo
 
 /// The session now acts for somebody else: what is held for `before` never runs.
 pub(super) fn reject_for_identity(before: &Identity, now: &Identity, cx: &mut Context<'_>) {
-    for id in std::mem::take(&mut cx.core.operations.queue) {
+    for id in cx.core.operations.take_held() {
         let sent = cx.core.operations.get(id).map_or(Sent::No, Operation::sent);
         reject(id, identity_changed(before, now, sent), cx);
     }

@@ -22,9 +22,9 @@ const RETRY_CAP: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(super) struct Persist {
     /// What is to be written next; a later state replaces an earlier one.
-    wanted: Option<Write>,
+    wanted: Option<Box<Write>>,
     /// The write under way, kept until it has succeeded.
-    writing: Option<(Ticket, Write)>,
+    writing: Option<(Ticket, Box<Write>)>,
     /// Counts the states that were to be written.
     generation: u64,
     /// Failures since the last success.
@@ -46,7 +46,7 @@ impl Persist {
             Write::Save { fresh, .. } => (Some(*fresh), None),
             Write::Erase(tombstone) => (None, Some(tombstone.reason)),
         };
-        self.wanted.as_ref().map(kind).hash(hasher);
+        self.wanted.as_deref().map(kind).hash(hasher);
         self.writing
             .as_ref()
             .map(|(_, write)| kind(write))
@@ -73,7 +73,7 @@ pub(super) fn save(fresh: bool, cx: &mut Context<'_>) {
     // A fresh state that is not written yet stays fresh when it is replaced.
     let fresh = fresh
         || matches!(
-            cx.core.persist.wanted,
+            cx.core.persist.wanted.as_deref(),
             Some(Write::Save { fresh: true, .. })
         );
     let core = &mut *cx.core;
@@ -104,7 +104,7 @@ pub(super) fn erase(reason: DisconnectReason, cx: &mut Context<'_>) {
 }
 
 fn want(write: Write, cx: &mut Context<'_>) {
-    cx.core.persist.wanted = Some(write);
+    cx.core.persist.wanted = Some(Box::new(write));
     start(cx);
 }
 
@@ -119,7 +119,7 @@ fn start(cx: &mut Context<'_>) {
     cx.stop_timer(Timer::PersistRetry);
     let ticket = cx.core.ticket();
     cx.core.persist.writing = Some((ticket, write.clone()));
-    cx.effect(Effect::Persist(ticket, write));
+    cx.effect(Effect::Persist(ticket, *write));
     let deadline = cx.core.setup.policy.deadlines.storage;
     cx.start_timer(Timer::Persist, deadline);
 }

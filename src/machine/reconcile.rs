@@ -54,7 +54,7 @@ impl Known {
 
     pub(super) fn forget(&mut self) {
         if !self.accounts.is_empty() {
-            self.accounts = Arc::new([]);
+            self.accounts = Arc::default();
         }
         self.network = None;
         self.link = NetworkLink::Unknown;

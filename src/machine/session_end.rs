@@ -151,7 +151,7 @@ pub(super) fn settle_disconnect(cx: &mut Context<'_>) {
 
 fn settle_disconnect_now(cx: &mut Context<'_>) {
     if let Some(report) = cx.core.disconnecting.take() {
-        cx.effect(Effect::SettleDisconnect(report));
+        cx.effect(Effect::SettleDisconnect(*report));
     }
 }
 
@@ -178,7 +178,7 @@ pub(super) fn link_closed(
         close_link(mode, cx);
     }
     let failed = |report: &DisconnectReport| report.not_persisted.is_some();
-    if cx.core.closing.is_none() && cx.core.disconnecting.as_ref().is_some_and(failed) {
+    if cx.core.closing.is_none() && cx.core.disconnecting.as_deref().is_some_and(failed) {
         settle_disconnect_now(cx);
     }
     settle_disconnect(cx);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Session;
 use super::driver::Driver;
 use super::hooks::{HookError, Hooks, Reauth};
-use super::shared::{Config, Shared};
+use super::shared::{Config, Extras, Shared};
 use crate::clock::{Clock, SystemClock};
 use crate::error::BuildError;
 use crate::event::Invalidation;
@@ -38,7 +38,7 @@ impl SessionBuilder {
             provider,
             policy: Arc::default(),
             store: None,
-            clock: Arc::new(SystemClock),
+            clock: SystemClock::shared(),
             hooks: Hooks::default(),
             bus: None,
             budget: None,
@@ -111,7 +111,8 @@ impl SessionBuilder {
         self
     }
 
-    /// Shares one task for the timers of many sessions. Default: a task of its own.
+    /// Whose task serves the session's timers, and on which runtime the session runs. Default: the
+    /// one that all sessions built on this runtime share unless they are given another.
     pub fn driver(mut self, driver: &Driver) -> Self {
         self.driver = Some(driver.clone());
         self
@@ -155,27 +156,28 @@ impl SessionBuilder {
     /// [`BuildError::InvalidPolicy`] for a policy that is out of range.
     pub fn build(self) -> Result<Session, BuildError> {
         self.policy.validate()?;
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         let driver = match self.driver {
             Some(driver) => driver,
-            None => Driver::new()?,
+            None => Driver::of_this_runtime()?,
         };
         let label = self
             .label
             .or_else(|| self.store.as_ref().map(|(_, name)| name.as_str().into()))
-            .unwrap_or_else(|| Arc::from(""));
-        let config = Config {
-            provider: self.provider,
-            policy: self.policy,
+            .unwrap_or_default();
+        let extras = Extras {
             store: self.store,
-            clock: self.clock,
             hooks: self.hooks,
             bus: self.bus,
             budget: self.budget,
-            runtime,
-            driver,
             label,
+        };
+        let config = Config {
+            provider: self.provider,
+            policy: self.policy,
+            driver,
+            clock: self.clock,
             event_capacity: self.event_capacity,
+            extras: extras.is_any().then(|| Box::new(extras)),
         };
         Ok(Session::from_shared(Shared::start(
             config,

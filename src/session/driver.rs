@@ -1,52 +1,42 @@
-//! The timers of sessions: one task, one ordered table, any number of sessions.
+//! The timers of sessions: one task and one list of alarms, any number of sessions.
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
-use std::pin::pin;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::Poll;
 
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::shared::Shared;
 use crate::error::BuildError;
 
-/// Serves the timers of sessions from one task. Cheap to clone; the task ends with the last clone
-/// and the last session that uses it.
+/// Serves the timers of sessions from one task, and says on which runtime they run: the one it
+/// was made on. Cheap to clone; the task ends with the last clone and the last session that uses
+/// it.
 ///
-/// A session makes its own unless it is given one. Backends with many sessions share one: it saves
-/// a task a session.
+/// Sessions that are given none share one for each runtime they are built on. Give them one to
+/// have them run on a runtime of their own, or to keep their timers apart.
 #[derive(Clone)]
-pub struct Driver(Arc<Running>);
+pub struct Driver(Arc<Alarms>);
 
-/// The task, and what it serves. The task refers to the timers alone, so that it ends with the
-/// last handle.
-struct Running {
-    timers: Arc<Timers>,
+/// The drivers of sessions that are given none: one for each runtime that has such sessions.
+static DRIVERS: Mutex<Vec<(tokio::runtime::Id, Weak<Alarms>)>> = Mutex::new(Vec::new());
+
+/// Names an alarm: when, and the number of the session that is woken then. A name is never that
+/// of another session's alarm, so that it does no harm to name one that is over.
+pub(super) type Alarm = (Instant, u64);
+
+struct Alarms {
+    due: Mutex<BTreeMap<Alarm, Weak<Shared>>>,
+    /// Wakes the task for an alarm that comes before all others.
+    sooner: Arc<Notify>,
+    /// The number of the last session.
+    last: AtomicU64,
     task: AbortHandle,
-}
-
-#[derive(Default)]
-struct Timers {
-    table: Mutex<Table>,
-    /// A timer was set that is due before all others.
-    earlier: Notify,
-}
-
-#[derive(Default)]
-struct Table {
-    due: BTreeMap<TimerKey, Weak<Shared>>,
-    last: u64,
-}
-
-/// Names one timer: when it is due, and a number of its own. Never used again, so that a key that
-/// is kept too long means nothing.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) struct TimerKey {
-    at: Instant,
-    number: u64,
+    runtime: Handle,
 }
 
 impl Driver {
@@ -56,39 +46,91 @@ impl Driver {
     ///
     /// [`BuildError::NoRuntime`] if there is none.
     pub fn new() -> Result<Self, BuildError> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-        let timers = Arc::<Timers>::default();
-        let task = runtime.spawn(serve(timers.clone())).abort_handle();
-        Ok(Self(Arc::new(Running { timers, task })))
+        let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        let sooner = Arc::new(Notify::new());
+        let alarms = Arc::new_cyclic(|alarms: &Weak<Alarms>| Alarms {
+            due: Mutex::default(),
+            sooner: sooner.clone(),
+            last: AtomicU64::new(0),
+            task: runtime.spawn(serve(alarms.clone(), sooner)).abort_handle(),
+            runtime: runtime.clone(),
+        });
+        Ok(Self(alarms))
     }
 
-    /// Has the session woken at `at`; replaces its earlier timer, if it has one.
-    pub(super) fn arm(&self, key: &mut Option<TimerKey>, session: &Weak<Shared>, at: Instant) {
-        let timers = &self.0.timers;
-        let mut table = timers.lock();
-        if let Some(earlier) = key.take() {
-            table.due.remove(&earlier);
+    /// The driver that sessions of this runtime share unless they are given one. It lives as long
+    /// as one of them.
+    pub(super) fn of_this_runtime() -> Result<Self, BuildError> {
+        let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        let mut drivers = DRIVERS.lock().unwrap_or_else(PoisonError::into_inner);
+        // A runtime that has ended may have had the same id: its drivers serve nothing any more.
+        drivers.retain(|(_, alarms)| alarms.strong_count() > 0);
+        let known = drivers
+            .iter()
+            .filter(|(id, _)| *id == runtime.id())
+            .filter_map(|(_, alarms)| alarms.upgrade())
+            .find(|alarms| !alarms.task.is_finished());
+        if let Some(alarms) = known {
+            return Ok(Self(alarms));
         }
-        table.last += 1;
-        let number = table.last;
-        let set = TimerKey { at, number };
-        let first = table.due.keys().next().is_none_or(|first| set < *first);
-        table.due.insert(set, session.clone());
-        drop(table);
-        *key = Some(set);
+        let driver = Self::new()?;
+        drivers.push((runtime.id(), Arc::downgrade(&driver.0)));
+        Ok(driver)
+    }
+
+    /// The runtime it runs on, and with it its sessions.
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.0.runtime
+    }
+
+    /// A number for a new session.
+    pub(super) fn enrol(&self) -> u64 {
+        self.0.last.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Has the session woken at `alarm`, and no longer at `before`.
+    pub(super) fn arm(&self, alarm: Alarm, session: &Weak<Shared>, before: Option<Alarm>) {
+        let mut due = self.0.lock();
+        if let Some(before) = before {
+            due.remove(&before);
+        }
+        due.insert(alarm, session.clone());
+        let first = due.first_key_value().is_some_and(|(key, _)| *key == alarm);
+        drop(due);
         if first {
-            timers.earlier.notify_one();
+            self.0.sooner.notify_one();
         }
     }
 
-    pub(super) fn disarm(&self, key: &mut Option<TimerKey>) {
-        if let Some(key) = key.take() {
-            self.0.timers.lock().due.remove(&key);
+    pub(super) fn disarm(&self, alarm: Alarm) {
+        self.0.lock().remove(&alarm);
+    }
+}
+
+/// What the task does next.
+enum Next {
+    Wake(Weak<Shared>),
+    SleepUntil(Instant),
+    /// There is no alarm.
+    Rest,
+}
+
+impl Alarms {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Alarm, Weak<Shared>>> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self) -> Next {
+        let mut due = self.lock();
+        match due.first_entry() {
+            None => Next::Rest,
+            Some(first) if first.key().0 <= Instant::now() => Next::Wake(first.remove()),
+            Some(first) => Next::SleepUntil(first.key().0),
         }
     }
 }
 
-impl Drop for Running {
+impl Drop for Alarms {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -100,43 +142,203 @@ impl std::fmt::Debug for Driver {
     }
 }
 
-impl Timers {
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A session whose timer is due, or else when the next one is.
-    fn next(&self) -> Result<Weak<Shared>, Option<Instant>> {
-        let mut table = self.lock();
-        match table.due.first_entry() {
-            Some(first) if first.key().at <= Instant::now() => Ok(first.remove()),
-            Some(first) => Err(Some(first.key().at)),
-            None => Err(None),
+/// Wakes sessions, in the order of their alarms. It sleeps on the driver's own runtime, wherever
+/// the alarm was set.
+async fn serve(alarms: Weak<Alarms>, sooner: Arc<Notify>) {
+    // Gone: the task is being aborted.
+    while let Some(next) = alarms.upgrade().map(|alarms| alarms.next()) {
+        match next {
+            Next::Wake(session) => {
+                wake(&session);
+                // Many sessions may be due at once: others get their turn.
+                tokio::task::coop::consume_budget().await;
+            }
+            Next::SleepUntil(at) => {
+                let _either = tokio::time::timeout_at(at, sooner.notified()).await;
+            }
+            Next::Rest => sooner.notified().await,
         }
     }
 }
 
-async fn serve(timers: Arc<Timers>) {
-    loop {
-        match timers.next() {
-            Ok(session) => {
-                if let Some(session) = session.upgrade() {
-                    session.timer_fired();
-                }
-            }
-            Err(None) => timers.earlier.notified().await,
-            Err(Some(at)) => {
-                let mut earlier = pin!(timers.earlier.notified());
-                let mut due = pin!(sleep_until(at));
-                poll_fn(|cx| {
-                    if due.as_mut().poll(cx).is_ready() || earlier.as_mut().poll(cx).is_ready() {
-                        Poll::Ready(())
-                    } else {
-                        Poll::Pending
-                    }
-                })
-                .await;
-            }
+/// A panic (of an application's clock, schedule or waker) stays with the session it happened in.
+fn wake(session: &Weak<Shared>) {
+    let woken = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        if let Some(session) = session.upgrade() {
+            session.timer_fired();
         }
+    }));
+    if woken.is_err() {
+        tracing::error!(name: "moorline.timer.panicked", "a session panicked when its timer fired");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+    use crate::Session;
+    use crate::clock::{Clock, Timestamp};
+    use crate::policy::Policy;
+    use crate::provider::{
+        CloseMode, ErrorKind, EventSink, Live, OpenRequest, Opened, Provider, ProviderError,
+        ProviderFuture, Request,
+    };
+    use crate::snapshot::Status;
+
+    /// A wallet that never answers: what becomes of a session is up to its timers.
+    struct Silent;
+
+    impl Provider for Silent {
+        fn kind(&self) -> &str {
+            "silent"
+        }
+
+        fn open(&self, _: OpenRequest, _: EventSink) -> ProviderFuture<'_, Opened> {
+            Box::pin(std::future::pending())
+        }
+
+        fn probe(&self) -> ProviderFuture<'_, Live> {
+            Box::pin(std::future::pending())
+        }
+
+        fn request(&self, _: Request) -> ProviderFuture<'_, serde_json::Value> {
+            Box::pin(std::future::ready(Err(ProviderError::new(
+                ErrorKind::Unreachable,
+                "silent",
+            ))))
+        }
+
+        fn close(&self, _: CloseMode) -> ProviderFuture<'_, ()> {
+            Box::pin(std::future::ready(Ok(())))
+        }
+    }
+
+    /// A clock that works once, when the session is built.
+    struct Broken(AtomicU64);
+
+    impl Clock for Broken {
+        fn wall(&self) -> Timestamp {
+            let before = self.0.fetch_add(1, Ordering::Relaxed);
+            assert!(before < 2, "the clock is broken");
+            Timestamp::EPOCH
+        }
+    }
+
+    fn runtime() -> Runtime {
+        let mut builder = Builder::new_current_thread();
+        builder.enable_time().start_paused(true).build().unwrap()
+    }
+
+    fn session() -> Session {
+        Session::builder(Silent).build().unwrap()
+    }
+
+    /// When an unanswered connect has failed, and not earlier.
+    async fn connect_times_out(session: &Session) {
+        let deadline = Policy::default().deadlines.connect;
+        let begun = Instant::now();
+        session.connect().await.unwrap_err();
+        assert!(begun.elapsed() >= deadline);
+        assert!(begun.elapsed() < deadline + Duration::from_secs(1));
+    }
+
+    #[test]
+    fn sessions_of_a_runtime_share_a_driver_until_the_last_is_gone() {
+        let (first, second) = (runtime(), runtime());
+        let driver = |runtime: &Runtime| {
+            let _here = runtime.enter();
+            Driver::of_this_runtime().unwrap()
+        };
+        let one = driver(&first);
+        let two = driver(&first);
+        let other = driver(&second);
+        assert!(Arc::ptr_eq(&one.0, &two.0));
+        assert!(!Arc::ptr_eq(&one.0, &other.0));
+
+        let alarms = Arc::downgrade(&one.0);
+        let task = one.0.task.clone();
+        drop((one, two));
+        assert!(alarms.upgrade().is_none());
+        first.block_on(tokio::task::yield_now());
+        assert!(task.is_finished());
+        assert!(!other.0.task.is_finished());
+        assert_eq!(driver(&first).enrol(), 1);
+    }
+
+    #[test]
+    fn a_runtime_that_ended_leaves_the_sessions_of_the_next_alone() {
+        let before = runtime();
+        let left = before.block_on(async { session() });
+        drop(before);
+        let after = runtime();
+        after.block_on(async {
+            connect_times_out(&session()).await;
+            // Nothing serves it any more; it can still be asked and dropped.
+            assert!(left.status().is_disconnected());
+            drop(left);
+        });
+    }
+
+    #[test]
+    fn timers_run_on_the_runtime_of_the_driver_wherever_they_are_set() {
+        let mut home = Builder::new_multi_thread();
+        let home = home.worker_threads(1).enable_time().build().unwrap();
+        let away = runtime();
+        let policy = Policy::default();
+        let mut short = policy.clone();
+        short.deadlines.connect = Duration::from_millis(20);
+        let build = |policy| Session::builder(Silent).policy(policy).build().unwrap();
+        let (one, two) = home.block_on(async { (build(short.clone()), build(policy)) });
+        // Set on a runtime that ends before the alarm is due.
+        let waits = two.clone();
+        away.block_on(async move {
+            tokio::spawn(async move { waits.connect().await });
+            tokio::task::yield_now().await;
+        });
+        drop(away);
+        assert_eq!(two.status(), Status::Connecting);
+        home.block_on(async { one.connect().await.unwrap_err() });
+    }
+
+    #[test]
+    fn a_panic_in_one_session_does_not_stop_the_timers_of_others() {
+        runtime().block_on(async {
+            let sound = session();
+            let mut policy = Policy::default();
+            policy.deadlines.connect = Duration::from_secs(1);
+            let broken = Session::builder(Silent)
+                .policy(policy)
+                .clock(Broken(AtomicU64::new(0)))
+                .build()
+                .unwrap();
+            let hangs = broken.clone();
+            let hangs = tokio::spawn(async move { hangs.connect().await });
+            connect_times_out(&sound).await;
+            assert!(!hangs.is_finished());
+            // Its last handle would ask the clock.
+            std::mem::forget(broken);
+        });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn alarms_come_in_order_and_only_while_they_are_set() {
+        let driver = Driver::new().unwrap();
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let nobody = Weak::new();
+        driver.arm((at(20), 1), &nobody, None);
+        driver.arm((at(30), 2), &nobody, None);
+        driver.arm((at(10), 1), &nobody, Some((at(20), 1)));
+        tokio::time::sleep_until(at(15)).await;
+        assert_eq!(driver.0.lock().len(), 1);
+        // Over, and nobody else's.
+        driver.disarm((at(10), 1));
+        assert_eq!(driver.0.lock().len(), 1);
+        driver.disarm((at(30), 2));
+        assert!(driver.0.lock().is_empty());
     }
 }

@@ -21,10 +21,14 @@ use crate::provider::{
 use crate::store::StoreError;
 use crate::sync::Notice;
 
-/// The tasks under way.
+/// The tasks under way. Most sessions run nothing most of the time and keep nothing then.
 #[derive(Debug, Default)]
-pub(super) struct Jobs {
-    running: Vec<Job>,
+pub(super) struct Jobs(Option<Box<Running>>);
+
+#[derive(Debug, Default)]
+struct Running {
+    jobs: Vec<Job>,
+    /// The number of the last hook.
     last_hook: u32,
 }
 
@@ -43,30 +47,44 @@ enum JobName {
 }
 
 impl Jobs {
+    fn add(&mut self, name: JobName, task: AbortHandle) {
+        let running = self.0.get_or_insert_default();
+        running.jobs.push(Job { name, task });
+    }
+
+    /// A name for a hook, unlike those of all hooks that run.
+    fn hook(&mut self) -> JobName {
+        let running = self.0.get_or_insert_default();
+        running.last_hook = running.last_hook.wrapping_add(1);
+        JobName::Hook(running.last_hook)
+    }
+
     /// Stops what a ticket started.
     pub(super) fn cancel(&mut self, ticket: Ticket) {
-        self.running.retain(|job| {
-            let keep = job.name != JobName::Ticket(ticket);
-            if !keep {
-                job.task.abort();
-            }
-            keep
-        });
+        if let Some(job) = self.take(JobName::Ticket(ticket)) {
+            job.task.abort();
+        }
     }
 
     /// Stops everything.
     pub(super) fn stop(&mut self) {
-        for job in self.running.drain(..) {
+        for job in self.0.take().into_iter().flat_map(|running| running.jobs) {
             job.task.abort();
         }
     }
 
     fn ended(&mut self, name: JobName) {
-        self.running.retain(|job| job.name != name);
-        if self.running.is_empty() {
-            // Most sessions run nothing most of the time.
-            self.running = Vec::new();
+        self.take(name);
+    }
+
+    fn take(&mut self, name: JobName) -> Option<Job> {
+        let jobs = &mut self.0.as_mut()?.jobs;
+        let place = jobs.iter().position(|job| job.name == name)?;
+        let job = jobs.swap_remove(place);
+        if jobs.is_empty() {
+            self.0 = None;
         }
+        Some(job)
     }
 }
 
@@ -139,7 +157,7 @@ impl Shared {
 
     pub(super) fn start_reauth(&self, state: &mut State, ticket: Ticket, request: ReauthRequest) {
         let provider = self.provider_arc();
-        let hook = self.hooks().reauth.clone();
+        let hook = self.hooks().and_then(|hooks| hooks.reauth.clone());
         let wallet = request
             .identity
             .clone()
@@ -189,13 +207,12 @@ impl Shared {
     }
 
     pub(super) fn start_invalidation(&self, state: &mut State, what: Invalidation) {
-        let Some(hook) = self.hooks().invalidate.clone() else {
+        let Some(hook) = self.hooks().and_then(|hooks| hooks.invalidate.clone()) else {
             return;
         };
         let deadline = self.policy().deadlines.hook;
         let call = async move { tokio::time::timeout(deadline, hook(what)).await };
-        state.jobs.last_hook = state.jobs.last_hook.wrapping_add(1);
-        let name = JobName::Hook(state.jobs.last_hook);
+        let name = state.jobs.hook();
         self.spawn_named(
             state,
             name,
@@ -242,7 +259,7 @@ impl Shared {
     ) {
         let weak = self.weak();
         let epoch = state.machine.epoch();
-        let session = self.label().clone();
+        let session = self.label();
         let span = tracing::debug_span!("moorline.job", job = span, %epoch, %session);
         let task = async move {
             let result = catch_panic(call).await;
@@ -253,7 +270,7 @@ impl Shared {
             }
         };
         let task = self.runtime().spawn(task.instrument(span)).abort_handle();
-        state.jobs.running.push(Job { name, task });
+        state.jobs.add(name, task);
     }
 }
 

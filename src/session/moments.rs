@@ -1,8 +1,13 @@
 //! Reading the clocks no more often than needed.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::clock::{Clock, Moment, Mono};
+
+/// How long the wall clock is taken to move along with the monotonic one.
+const WALL_READING: Duration = Duration::from_millis(10);
 
 /// A session's origin of monotonic time, and the last reading of both clocks.
 #[derive(Debug)]
@@ -31,11 +36,21 @@ impl Moments {
         self.last
     }
 
-    /// Reads the monotonic clock; the wall clock is taken to have moved along. For where nothing
-    /// depends on the wall clock.
-    pub(super) fn roughly_now(&self) -> Moment {
+    /// Reads the monotonic clock; the wall clock is taken to have moved along since it was last
+    /// read, and is read again every [`WALL_READING`]. For where nothing depends on the wall clock
+    /// but the stamp on an event.
+    #[inline]
+    pub(super) fn roughly_now(&mut self, clock: &dyn Clock) -> Moment {
         let mono = self.mono();
-        let wall = self.last.wall.saturating_add(mono.since(self.last.mono));
+        let since = mono.since(self.last.mono);
+        if since >= WALL_READING {
+            self.last = Moment {
+                mono,
+                wall: clock.wall(),
+            };
+            return self.last;
+        }
+        let wall = self.last.wall.saturating_add(since);
         Moment { mono, wall }
     }
 
@@ -50,9 +65,9 @@ impl Moments {
 
     /// The instant of a monotonic time.
     pub(super) fn instant(&self, at: Mono) -> Instant {
-        let far = Instant::now() + std::time::Duration::from_secs(3600 * 24 * 365);
+        let far = Instant::now() + Duration::from_secs(3600 * 24 * 365);
         self.origin
-            .checked_add(std::time::Duration::from_millis(at.as_millis()))
+            .checked_add(Duration::from_millis(at.as_millis()))
             .unwrap_or(far)
     }
 
@@ -61,5 +76,27 @@ impl Moments {
         let since = instant.saturating_duration_since(self.origin);
         let millis = since.as_micros().div_ceil(1000);
         Mono::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Timestamp, VirtualClock};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rough_reading_follows_a_jump_of_the_clock_within_moments() {
+        let clock = VirtualClock::starting_at(Timestamp::EPOCH);
+        let mut moments = Moments::new(&clock);
+        let millis = |moment: Moment| (moment.mono.as_millis(), moment.wall.as_millis());
+        tokio::time::advance(Duration::from_millis(9)).await;
+        assert_eq!(millis(moments.roughly_now(&clock)), (9, 9));
+        clock.jump_forward(Duration::from_secs(1));
+        assert_eq!(millis(moments.roughly_now(&clock)), (9, 9));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(millis(moments.roughly_now(&clock)), (10, 1010));
+        clock.jump_back(Duration::from_secs(1));
+        assert_eq!(millis(moments.now(&clock)), (10, 10));
+        assert_eq!(millis(moments.roughly_now(&clock)), (10, 10));
     }
 }

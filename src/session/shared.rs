@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::driver::{Driver, TimerKey};
+use super::driver::{Alarm, Driver};
 use super::event_stream::EventStream;
 use super::hooks::{Hooks, Wallet};
 use super::jobs::Jobs;
 use super::moments::Moments;
 use super::slots::{Permit, SlotState, Slots};
 use super::subscribers::Subscribers;
+use super::thread_outbox;
 use super::waiters::Waiters;
 use crate::clock::{Clock, Moment, Mono, Timestamp};
 use crate::error::{ConnectError, OperationError};
@@ -33,20 +34,58 @@ use crate::sync::{Bus, Notice};
 pub(super) struct Config {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) policy: Arc<Policy>,
-    pub(super) store: Option<(Arc<dyn Store>, RecordName)>,
+    pub(super) driver: Driver,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) event_capacity: usize,
+    /// What most sessions of a crowd do not have.
+    pub(super) extras: Option<Box<Extras>>,
+}
+
+/// What a session may have besides.
+#[derive(Default)]
+pub(super) struct Extras {
+    pub(super) store: Option<(Arc<dyn Store>, RecordName)>,
     pub(super) hooks: Hooks,
     pub(super) bus: Option<Arc<dyn Bus>>,
     pub(super) budget: Option<ReconnectBudget>,
-    pub(super) runtime: tokio::runtime::Handle,
-    pub(super) driver: Driver,
     pub(super) label: Arc<str>,
-    pub(super) event_capacity: usize,
+}
+
+impl Extras {
+    /// Whether there is anything.
+    pub(super) fn is_any(&self) -> bool {
+        self.store.is_some()
+            || self.hooks.reauth.is_some()
+            || self.hooks.invalidate.is_some()
+            || self.bus.is_some()
+            || self.budget.is_some()
+            || !self.label.is_empty()
+    }
+}
+
+impl Config {
+    fn store(&self) -> Option<&(Arc<dyn Store>, RecordName)> {
+        self.extras.as_deref()?.store.as_ref()
+    }
+
+    fn bus(&self) -> Option<&Arc<dyn Bus>> {
+        self.extras.as_deref()?.bus.as_ref()
+    }
+
+    fn budget(&self) -> Option<&ReconnectBudget> {
+        self.extras.as_deref()?.budget.as_ref()
+    }
+
+    fn label(&self) -> &str {
+        self.extras.as_deref().map_or("", |extras| &extras.label)
+    }
 }
 
 /// One session. Handles share it; tasks and timers refer to it weakly.
 pub(crate) struct Shared {
     config: Config,
+    /// Tells the sessions of one driver apart.
+    number: u64,
     handles: AtomicUsize,
     me: Weak<Self>,
     state: Mutex<State>,
@@ -59,20 +98,14 @@ pub(super) struct State {
     pub(super) jobs: Jobs,
     /// The store's revision of the record, if known.
     pub(super) revision: Option<Revision>,
-    outbox: Outbox,
     slots: Slots,
-    waiters: Waiters,
+    /// There only while somebody waits.
+    waiters: Option<Box<Waiters>>,
     subscribers: Subscribers,
     moments: Moments,
     pacer: Pacer,
-    timer: TimerHandle,
-}
-
-#[derive(Default)]
-struct TimerHandle {
-    key: Option<TimerKey>,
-    /// When it fires, if it is set.
-    at: Option<Mono>,
+    /// When the session is woken, if it is.
+    alarm: Option<Mono>,
 }
 
 /// What is done once the lock is released: it calls into somebody else's code.
@@ -97,30 +130,37 @@ impl Shared {
         let setup = Setup {
             policy: config.policy.clone(),
             capabilities: config.provider.capabilities(),
-            provider: config.provider.kind().into(),
-            reauth_hook: config.hooks.reauth.is_some(),
-            persistent: config.store.is_some(),
+            // Goes into records alone.
+            provider: match config.store() {
+                Some(_) => config.provider.kind().into(),
+                None => Arc::default(),
+            },
+            reauth_hook: config
+                .extras
+                .as_deref()
+                .is_some_and(|extras| extras.hooks.reauth.is_some()),
+            persistent: config.store().is_some(),
         };
         let random = seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let state = State {
             machine: Machine::new(setup),
             jobs: Jobs::default(),
             revision: None,
-            outbox: Outbox::default(),
             slots: Slots::default(),
-            waiters: Waiters::default(),
+            waiters: None,
             subscribers: Subscribers::default(),
             moments: Moments::new(&*config.clock),
             pacer: Pacer { schedule, random },
-            timer: TimerHandle::default(),
+            alarm: None,
         };
         let shared = Arc::new_cyclic(|me| Self {
+            number: config.driver.enrol(),
             config,
             handles: AtomicUsize::new(0),
             me: me.clone(),
             state: Mutex::new(state),
         });
-        if let Some(bus) = &shared.config.bus {
+        if let Some(bus) = shared.config.bus() {
             let session = Arc::downgrade(&shared);
             bus.subscribe(Box::new(move |notice| {
                 let Some(session) = session.upgrade() else {
@@ -152,11 +192,11 @@ impl Shared {
     }
 
     pub(super) fn store(&self) -> Option<&(Arc<dyn Store>, RecordName)> {
-        self.config.store.as_ref()
+        self.config.store()
     }
 
-    pub(super) fn hooks(&self) -> &Hooks {
-        &self.config.hooks
+    pub(super) fn hooks(&self) -> Option<&Hooks> {
+        self.config.extras.as_deref().map(|extras| &extras.hooks)
     }
 
     pub(super) fn policy(&self) -> &Policy {
@@ -164,11 +204,15 @@ impl Shared {
     }
 
     pub(super) fn runtime(&self) -> &tokio::runtime::Handle {
-        &self.config.runtime
+        self.config.driver.runtime()
     }
 
-    pub(super) fn label(&self) -> &Arc<str> {
-        &self.config.label
+    pub(super) fn label(&self) -> Arc<str> {
+        self.config
+            .extras
+            .as_deref()
+            .map(|extras| extras.label.clone())
+            .unwrap_or_default()
     }
 
     pub(super) fn wall(&self) -> Timestamp {
@@ -210,7 +254,7 @@ impl Shared {
         for waker in afterwards.wakers {
             waker.wake();
         }
-        if let Some(bus) = &self.config.bus {
+        if let Some(bus) = self.config.bus() {
             for notice in afterwards.notices {
                 bus.send(notice);
             }
@@ -220,52 +264,47 @@ impl Shared {
     /// One input: the machine's turn, then everything that follows from it.
     fn step(&self, state: &mut State, now: Moment, input: Input, afterwards: &mut Afterwards) {
         let name = input.name();
-        self.turn(state, now, input);
-        self.follow(state, name, afterwards);
+        let mut outbox = thread_outbox::take();
+        self.turn(state, now, input, &mut outbox);
+        self.follow(state, name, &mut outbox, afterwards);
+        thread_outbox::give_back(outbox);
     }
 
     /// The machine's turn. What follows from it is in the outbox.
-    fn turn(&self, state: &mut State, now: Moment, input: Input) {
+    fn turn(&self, state: &mut State, now: Moment, input: Input, outbox: &mut Outbox) {
         let mut pacing = SessionPacing {
             policy: &self.config.policy,
-            budget: self.config.budget.as_ref(),
+            budget: self.config.budget(),
             pacer: &mut state.pacer,
             moments: &state.moments,
         };
-        state
-            .machine
-            .handle(now, input, &mut pacing, &mut state.outbox);
+        state.machine.handle(now, input, &mut pacing, outbox);
     }
 
     /// Everything that follows from the machine's turn.
-    fn follow(&self, state: &mut State, name: &'static str, afterwards: &mut Afterwards) {
-        let outbox = &state.outbox;
+    fn follow(
+        &self,
+        state: &mut State,
+        name: &'static str,
+        outbox: &mut Outbox,
+        afterwards: &mut Afterwards,
+    ) {
         if outbox.stale || outbox.ignored {
             tracing::trace!(
                 name: "moorline.input.dropped",
-                session = %self.config.label,
+                session = self.config.label(),
                 input = name,
                 stale = outbox.stale,
                 state = state.machine.state_name(),
             );
         }
-        if !outbox.is_empty() {
-            self.deliver(state, afterwards);
-        }
-        state.outbox.clear();
-        self.set_timer(state);
-    }
-
-    /// Empties the outbox.
-    fn deliver(&self, state: &mut State, afterwards: &mut Afterwards) {
-        let mut outbox = std::mem::take(&mut state.outbox);
         if let Some(snapshot) = outbox.snapshot.take() {
             state.subscribers.show(&snapshot);
         }
         for event in outbox.events.drain(..) {
             tracing::debug!(
                 name: "moorline.event",
-                session = %self.config.label,
+                session = self.config.label(),
                 seq = event.seq,
                 epoch = %event.epoch,
                 event = event.kind.name(),
@@ -275,7 +314,7 @@ impl Shared {
         for effect in outbox.effects.drain(..) {
             self.carry_out(state, effect, afterwards);
         }
-        state.outbox = outbox;
+        self.set_timer(state);
     }
 
     fn carry_out(&self, state: &mut State, effect: Effect, afterwards: &mut Afterwards) {
@@ -308,17 +347,22 @@ impl Shared {
             Effect::Broadcast(notice) => afterwards.notices.push(notice),
             Effect::SettleConnect(result) => {
                 let result = result.map(|()| state.machine.snapshot().clone());
-                state.waiters.connect.settle(&result);
+                state.settle(|waiters| waiters.connect.settle(&result));
             }
-            Effect::SettleRestore(outcome) => state.waiters.restore.settle(&outcome),
-            Effect::SettleDisconnect(report) => state.waiters.disconnect.settle(&report),
-            Effect::SettleVerify(verdict) => state.waiters.verify.settle(&verdict),
+            Effect::SettleRestore(outcome) => {
+                state.settle(|waiters| waiters.restore.settle(&outcome))
+            }
+            Effect::SettleDisconnect(report) => {
+                state.settle(|waiters| waiters.disconnect.settle(&report))
+            }
+            Effect::SettleVerify(verdict) => {
+                state.settle(|waiters| waiters.verify.settle(&verdict))
+            }
             Effect::SettleClose => {
                 state.jobs.stop();
-                self.config.driver.disarm(&mut state.timer.key);
-                state.timer.at = None;
+                self.stop_alarm(state);
                 state.subscribers.close();
-                state.waiters.close.settle(&());
+                state.settle(|waiters| waiters.close.settle(&()));
             }
         }
     }
@@ -329,45 +373,62 @@ impl Shared {
         let Some((next, _)) = state.machine.next_timeout() else {
             return;
         };
-        if state.timer.at.is_some_and(|at| at <= next) {
+        if state.alarm.is_some_and(|at| at <= next) {
             return;
         }
-        state.timer.at = Some(next);
-        let at = state.moments.instant(next);
-        self.config.driver.arm(&mut state.timer.key, &self.me, at);
+        let before = state.alarm.replace(next).map(|at| self.alarm(state, at));
+        let alarm = self.alarm(state, next);
+        self.config.driver.arm(alarm, &self.me, before);
+    }
+
+    fn stop_alarm(&self, state: &mut State) {
+        if let Some(at) = state.alarm.take() {
+            self.config.driver.disarm(self.alarm(state, at));
+        }
+    }
+
+    fn alarm(&self, state: &State, at: Mono) -> Alarm {
+        (state.moments.instant(at), self.number)
     }
 
     pub(super) fn timer_fired(&self) {
-        {
-            let mut state = self.lock();
-            state.timer = TimerHandle::default();
-        }
+        // What fired may have been replaced just then.
+        self.stop_alarm(&mut self.lock());
         self.handle(Input::Timeout);
+    }
+
+    /// The time, as exactly as the machine needs it where nothing but an expiry depends on the wall
+    /// clock.
+    #[inline]
+    fn roughly_now(&self, state: &mut State) -> Moment {
+        if state.machine.watches_wall_clock() {
+            state.moments.now(&*self.config.clock)
+        } else {
+            state.moments.roughly_now(&*self.config.clock)
+        }
     }
 
     #[inline]
     pub(super) fn submit_operation(&self, options: SubmitOptions) -> (OperationId, Option<Permit>) {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let now = if state.machine.watches_wall_clock() {
-            state.moments.now(&*self.config.clock)
-        } else {
-            state.moments.roughly_now()
-        };
+        let now = self.roughly_now(state);
         let id = state.slots.open();
-        self.turn(state, now, Input::Submit(id, options));
-        if state.outbox.is_dispatch_of(id)
+        let mut outbox = thread_outbox::take();
+        self.turn(state, now, Input::Submit(id, options), &mut outbox);
+        if outbox.is_dispatch_of(id)
             && let Some(identity) = state.machine.identity().cloned()
         {
             // Nearly always: nothing else follows, and the caller is here.
-            state.outbox.effects.clear();
+            thread_outbox::give_back(outbox);
             self.set_timer(state);
             let generation = state.machine.identity_generation();
             return (id, state.slots.dispatch_here(id, identity, generation));
         }
         let mut afterwards = Afterwards::default();
-        self.follow(state, "submit", &mut afterwards);
+        self.follow(state, "submit", &mut outbox, &mut afterwards);
         drop(guard);
+        thread_outbox::give_back(outbox);
         self.finish_up(afterwards);
         (id, None)
     }
@@ -385,12 +446,14 @@ impl Shared {
             state.moments.now(&*self.config.clock)
         };
         let name = input.name();
-        self.turn(state, now, input);
-        if state.outbox.is_empty() && !state.outbox.stale && !state.outbox.ignored {
+        // Nearly always empty, and then it costs nothing.
+        let mut outbox = Outbox::default();
+        self.turn(state, now, input, &mut outbox);
+        if outbox.is_empty() && !outbox.stale && !outbox.ignored {
             return;
         }
         let mut afterwards = Afterwards::default();
-        self.follow(state, name, &mut afterwards);
+        self.follow(state, name, &mut outbox, &mut afterwards);
         drop(guard);
         self.finish_up(afterwards);
     }
@@ -434,39 +497,35 @@ impl Shared {
     }
 
     pub(super) async fn connect(&self) -> Result<Arc<Snapshot>, ConnectError> {
-        let waiter = self.ask(Input::Connect, |state| state.waiters.connect.join());
+        let waiter = self.ask(Input::Connect, |waiters| waiters.connect.join());
         waiter.await.unwrap_or(Err(ConnectError::Closed))
     }
 
     pub(super) async fn restore(&self) -> RestoreOutcome {
-        let waiter = self.ask(Input::Restore, |state| state.waiters.restore.join());
+        let waiter = self.ask(Input::Restore, |waiters| waiters.restore.join());
         waiter.await.unwrap_or(RestoreOutcome::Superseded)
     }
 
     pub(super) async fn disconnect(&self, mode: CloseMode) -> DisconnectReport {
-        let waiter = self.ask(Input::Disconnect(mode), |state| {
-            state.waiters.disconnect.join()
-        });
+        let waiter = self.ask(Input::Disconnect(mode), |waiters| waiters.disconnect.join());
         waiter.await.unwrap_or_default()
     }
 
     pub(super) async fn verify(&self) -> Verdict {
-        let waiter = self.ask(Input::Verify, |state| state.waiters.verify.join());
+        let waiter = self.ask(Input::Verify, |waiters| waiters.verify.join());
         waiter.await.unwrap_or(Verdict::Unknown)
     }
 
     pub(super) async fn close(&self) {
-        let waiter = self.ask(Input::Close { flush: true }, |state| {
-            state.waiters.close.join()
-        });
+        let waiter = self.ask(Input::Close { flush: true }, |waiters| waiters.close.join());
         // An error means that it is closed for longer.
         let _closed = waiter.await;
     }
 
     /// Joins those who wait for something, then feeds the machine: the answer may be immediate.
-    fn ask<T>(&self, input: Input, join: impl FnOnce(&mut State) -> T) -> T {
+    fn ask<T>(&self, input: Input, join: impl FnOnce(&mut Waiters) -> T) -> T {
         self.with_state(|shared, state, afterwards| {
-            let waiter = join(state);
+            let waiter = join(state.waiters.get_or_insert_default());
             let now = state.moments.now(&*shared.config.clock);
             shared.step(state, now, input, afterwards);
             waiter
@@ -495,17 +554,36 @@ impl Shared {
     }
 }
 
+impl State {
+    fn settle(&mut self, settle: impl FnOnce(&mut Waiters)) {
+        if let Some(waiters) = &mut self.waiters {
+            settle(waiters);
+            if waiters.is_empty() {
+                self.waiters = None;
+            }
+        }
+    }
+}
+
 impl ReceiveEvent for Shared {
     fn receive(&self, epoch: Epoch, event: ProviderEvent) -> bool {
-        self.handle(Input::Provider(epoch, event));
-        self.lock().machine.epoch() == epoch
+        self.with_state(|shared, state, afterwards| {
+            // What is only passed on changes nothing, and there may be much of it.
+            let now = if matches!(event, ProviderEvent::Message(_)) {
+                shared.roughly_now(state)
+            } else {
+                state.moments.now(&*shared.config.clock)
+            };
+            shared.step(state, now, Input::Provider(epoch, event), afterwards);
+            state.machine.epoch() == epoch
+        })
     }
 }
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
-            .field("label", &self.config.label)
+            .field("label", &self.config.label())
             .finish_non_exhaustive()
     }
 }

@@ -13,7 +13,9 @@ use crate::machine::OperationId;
 /// nothing once the table has grown.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    table: Slab<Slot>,
+    /// Made with the first operation, and with room for it: most sessions never have more than one
+    /// at a time.
+    table: Option<Box<Slab<Slot>>>,
     last_number: u64,
 }
 
@@ -58,13 +60,17 @@ impl Slots {
             round: 0,
             waker: None,
         };
+        let table = self
+            .table
+            .get_or_insert_with(|| Box::new(Slab::with_capacity(1)));
         // More than four billion operations at once do not fit into memory.
-        let slot = u32::try_from(self.table.insert(slot)).unwrap_or(u32::MAX);
+        let slot = u32::try_from(table.insert(slot)).unwrap_or(u32::MAX);
         OperationId { slot, number }
     }
 
     fn get(&mut self, id: OperationId) -> Option<&mut Slot> {
         self.table
+            .as_mut()?
             .get_mut(id.slot as usize)
             .filter(|slot| slot.number == id.number)
     }
@@ -152,8 +158,10 @@ impl Slots {
     /// Forgets an operation that is answered.
     #[inline]
     pub(super) fn close(&mut self, id: OperationId) {
-        if self.get(id).is_some() {
-            self.table.remove(id.slot as usize);
+        if self.get(id).is_some()
+            && let Some(table) = &mut self.table
+        {
+            table.remove(id.slot as usize);
         }
     }
 }

@@ -19,6 +19,17 @@ pub(super) struct Waiters {
     pub(super) close: Waiting<()>,
 }
 
+impl Waiters {
+    /// Whether nobody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.connect.0.is_empty()
+            && self.restore.0.is_empty()
+            && self.disconnect.0.is_empty()
+            && self.verify.0.is_empty()
+            && self.close.0.is_empty()
+    }
+}
+
 /// Those who wait for one result.
 #[derive(Debug)]
 pub(super) struct Waiting<T>(Vec<oneshot::Sender<T>>);
