@@ -9,6 +9,8 @@ use moorline::provider::ErrorKind;
 use secrecy::ExposeSecret;
 use tokio::net::TcpStream;
 use tokio_util::compat::Compat;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
 use super::options::Options;
 
@@ -69,6 +71,8 @@ async fn connect(options: &Options) -> Result<Halves, ProviderError> {
         ..WsTransportClientBuilder::default()
     }
     .build_with_stream(options.url.clone(), stream)
+    // It logs the path and the query of the address, where some wallets want a token.
+    .with_subscriber(NoSubscriber::default())
     .await
     .map_err(|problem| refused(options, &problem))
 }
