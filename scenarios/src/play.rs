@@ -109,6 +109,7 @@ async fn play(mut world: World<'_>, seed: u64, options: &RunOptions) -> Report {
         }
         timeline.step(&world, step);
         failures = play_step(&mut world, step).await;
+        failures.extend(broken_laws(&world, step));
         timeline.catch_up(&world);
         report.played += 1;
     }
@@ -126,6 +127,20 @@ async fn play(mut world: World<'_>, seed: u64, options: &RunOptions) -> Report {
         report.timeline = timeline.into_moments();
     }
     report
+}
+
+/// What no session may do, whatever the step expects.
+fn broken_laws(world: &World<'_>, step: &Step) -> Vec<Failure> {
+    let failure = |message| Failure::message(step.number, step.line, "a law", message);
+    let restless = world.pace.is_restless().then(|| {
+        format!(
+            "the session never comes to rest: its events follow each other without end, or more \
+             than {} timers fired",
+            pace::PAUSES
+        )
+    });
+    let broken = world.log.broken().into_iter().chain(restless);
+    broken.map(failure).collect()
 }
 
 async fn play_step(world: &mut World<'_>, step: &Step) -> Vec<Failure> {

@@ -1,20 +1,17 @@
-//! The timers of sessions: one task, one timer wheel, any number of sessions.
+//! The timers of sessions: one task, one ordered table, any number of sessions.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
-use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
-use tokio_util::time::DelayQueue;
-use tokio_util::time::delay_queue::Key;
+use tokio::time::{Instant, sleep_until};
 
 use super::shared::Shared;
 use crate::error::BuildError;
-
-/// The furthest a timer is set; the machine sets it again when it fires.
-const HORIZON: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Serves the timers of sessions from one task. Cheap to clone; the task ends with the last clone
 /// and the last session that uses it.
@@ -22,11 +19,34 @@ const HORIZON: Duration = Duration::from_secs(30 * 24 * 3600);
 /// A session makes its own unless it is given one. Backends with many sessions share one: it saves
 /// a task a session.
 #[derive(Clone)]
-pub struct Driver(Arc<Wheel>);
+pub struct Driver(Arc<Running>);
 
-struct Wheel {
-    timers: Mutex<DelayQueue<Weak<Shared>>>,
+/// The task, and what it serves. The task refers to the timers alone, so that it ends with the
+/// last handle.
+struct Running {
+    timers: Arc<Timers>,
     task: AbortHandle,
+}
+
+#[derive(Default)]
+struct Timers {
+    table: Mutex<Table>,
+    /// A timer was set that is due before all others.
+    earlier: Notify,
+}
+
+#[derive(Default)]
+struct Table {
+    due: BTreeMap<TimerKey, Weak<Shared>>,
+    last: u64,
+}
+
+/// Names one timer: when it is due, and a number of its own. Never used again, so that a key that
+/// is kept too long means nothing.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct TimerKey {
+    at: Instant,
+    number: u64,
 }
 
 impl Driver {
@@ -37,37 +57,38 @@ impl Driver {
     /// [`BuildError::NoRuntime`] if there is none.
     pub fn new() -> Result<Self, BuildError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-        let wheel = Arc::new_cyclic(|wheel: &Weak<Wheel>| Wheel {
-            timers: Mutex::new(DelayQueue::new()),
-            task: runtime.spawn(serve(wheel.clone())).abort_handle(),
-        });
-        Ok(Self(wheel))
+        let timers = Arc::<Timers>::default();
+        let task = runtime.spawn(serve(timers.clone())).abort_handle();
+        Ok(Self(Arc::new(Running { timers, task })))
     }
 
     /// Has the session woken at `at`; replaces its earlier timer, if it has one.
-    pub(super) fn arm(&self, key: &mut Option<Key>, session: &Weak<Shared>, at: Instant) {
-        let at = at.min(Instant::now() + HORIZON);
-        let mut timers = self.0.lock();
-        match key {
-            Some(key) => timers.reset_at(key, at),
-            None => *key = Some(timers.insert_at(session.clone(), at)),
+    pub(super) fn arm(&self, key: &mut Option<TimerKey>, session: &Weak<Shared>, at: Instant) {
+        let timers = &self.0.timers;
+        let mut table = timers.lock();
+        if let Some(earlier) = key.take() {
+            table.due.remove(&earlier);
+        }
+        table.last += 1;
+        let number = table.last;
+        let set = TimerKey { at, number };
+        let first = table.due.keys().next().is_none_or(|first| set < *first);
+        table.due.insert(set, session.clone());
+        drop(table);
+        *key = Some(set);
+        if first {
+            timers.earlier.notify_one();
         }
     }
 
-    pub(super) fn disarm(&self, key: &mut Option<Key>) {
+    pub(super) fn disarm(&self, key: &mut Option<TimerKey>) {
         if let Some(key) = key.take() {
-            self.0.lock().try_remove(&key);
+            self.0.timers.lock().due.remove(&key);
         }
     }
 }
 
-impl Wheel {
-    fn lock(&self) -> MutexGuard<'_, DelayQueue<Weak<Shared>>> {
-        self.timers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Wheel {
+impl Drop for Running {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -79,24 +100,43 @@ impl std::fmt::Debug for Driver {
     }
 }
 
-async fn serve(wheel: Weak<Wheel>) {
+impl Timers {
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A session whose timer is due, or else when the next one is.
+    fn next(&self) -> Result<Weak<Shared>, Option<Instant>> {
+        let mut table = self.lock();
+        match table.due.first_entry() {
+            Some(first) if first.key().at <= Instant::now() => Ok(first.remove()),
+            Some(first) => Err(Some(first.key().at)),
+            None => Err(None),
+        }
+    }
+}
+
+async fn serve(timers: Arc<Timers>) {
     loop {
-        let due = poll_fn(|cx| {
-            // Gone: the task is being aborted.
-            let Some(wheel) = wheel.upgrade() else {
-                return Poll::Ready(None);
-            };
-            let mut timers = wheel.lock();
-            match timers.poll_expired(cx) {
-                Poll::Ready(Some(expired)) => Poll::Ready(Some(expired.into_inner())),
-                // An empty wheel wakes this task at the next insertion.
-                Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        match timers.next() {
+            Ok(session) => {
+                if let Some(session) = session.upgrade() {
+                    session.timer_fired();
+                }
             }
-        })
-        .await;
-        let Some(session) = due else { return };
-        if let Some(session) = session.upgrade() {
-            session.timer_fired();
+            Err(None) => timers.earlier.notified().await,
+            Err(Some(at)) => {
+                let mut earlier = pin!(timers.earlier.notified());
+                let mut due = pin!(sleep_until(at));
+                poll_fn(|cx| {
+                    if due.as_mut().poll(cx).is_ready() || earlier.as_mut().poll(cx).is_ready() {
+                        Poll::Ready(())
+                    } else {
+                        Poll::Pending
+                    }
+                })
+                .await;
+            }
         }
     }
 }

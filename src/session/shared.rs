@@ -7,9 +7,8 @@ use std::task::Waker;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio_util::time::delay_queue::Key;
 
-use super::driver::Driver;
+use super::driver::{Driver, TimerKey};
 use super::event_stream::EventStream;
 use super::hooks::{Hooks, Wallet};
 use super::jobs::Jobs;
@@ -71,7 +70,7 @@ pub(super) struct State {
 
 #[derive(Default)]
 struct TimerHandle {
-    key: Option<Key>,
+    key: Option<TimerKey>,
     /// When it fires, if it is set.
     at: Option<Mono>,
 }

@@ -24,11 +24,11 @@ pub(super) async fn write(
     write: &Write,
     known: Option<Revision>,
 ) -> Result<Written, StoreError> {
-    let mut revision = match known {
+    let mut revision = match known.filter(|_| !follows_elsewhere(write)) {
         Some(revision) => revision,
         None => match look(store, name, write).await? {
             Ok(revision) => revision,
-            Err(ended) => return Ok(ended),
+            Err(written) => return Ok(written),
         },
     };
     let mut conflict = None;
@@ -44,12 +44,17 @@ pub(super) async fn write(
         }
         revision = match look(store, name, write).await? {
             Ok(revision) => revision,
-            Err(ended) => return Ok(ended),
+            Err(written) => return Ok(written),
         };
     }
     Err(conflict.unwrap_or_else(|| StoreError::Unavailable {
         reason: Arc::from("too many conflicts"),
     }))
+}
+
+/// Whether the write follows from an end that another process may have written already.
+fn follows_elsewhere(write: &Write) -> bool {
+    matches!(write, Write::Erase(tombstone) if tombstone.reason == DisconnectReason::Remote)
 }
 
 /// The revision to write against, unless what stands there is final.
@@ -59,19 +64,21 @@ async fn look(
     write: &Write,
 ) -> Result<Result<Revision, Written>, StoreError> {
     let stored = store.load(name).await?;
-    let ended = match (&stored, write) {
+    let revision = stored.revision();
+    let Stored::Tombstone { tombstone, .. } = stored else {
+        return Ok(Ok(revision));
+    };
+    Ok(match write {
         // A user's disconnect is final for everything but a later `connect`.
-        (Stored::Tombstone { tombstone, .. }, Write::Save { fresh: false, .. }) => {
-            matches!(
+        Write::Save { fresh: false, .. }
+            if matches!(
                 tombstone.reason,
                 DisconnectReason::User | DisconnectReason::Detached | DisconnectReason::Remote
-            )
+            ) =>
+        {
+            Err(Written::EndedElsewhere(revision))
         }
-        _ => false,
-    };
-    Ok(if ended {
-        Err(Written::EndedElsewhere(stored.revision()))
-    } else {
-        Ok(stored.revision())
+        _ if follows_elsewhere(write) => Err(Written::Done(revision)),
+        _ => Ok(revision),
     })
 }

@@ -20,8 +20,8 @@ pub(super) async fn play(world: &mut World<'_>) -> Vec<Failure> {
         failures.push(failed);
     }
     if let Some(session) = world.session.clone() {
-        let closed = tokio::time::timeout(Duration::from_secs(600), session.close()).await;
-        if closed.is_err() {
+        let close = tokio::time::timeout(Duration::from_secs(600), session.close());
+        if !matches!(world.pace.guard(close).await, Some(Ok(()))) {
             failures.push(failure("`close` was not answered within 10m".into()));
         }
     }

@@ -21,6 +21,12 @@ struct Waiting {
     /// Waits for stillness at any other time than this.
     not_at: Option<Instant>,
     still: bool,
+    /// How often the runtime had nothing left to do.
+    pauses: u64,
+    /// Whether stillness will never come.
+    restless: bool,
+    /// Whom to tell that.
+    alarm: Option<Waker>,
 }
 
 impl Stillness {
@@ -31,6 +37,12 @@ impl Stillness {
     /// The runtime has no task to run.
     pub(super) fn parking(&self) {
         let mut waiting = self.lock();
+        waiting.pauses += 1;
+        if waiting.pauses > PAUSES {
+            drop(waiting);
+            self.give_up();
+            return;
+        }
         if waiting.not_at == Some(Instant::now()) {
             return;
         }
@@ -39,6 +51,33 @@ impl Stillness {
             drop(waiting);
             waker.wake();
         }
+    }
+
+    /// There will be no stillness: whoever waits, for whatever, stops waiting.
+    fn give_up(&self) {
+        let mut waiting = self.lock();
+        waiting.restless = true;
+        if let Some(waker) = waiting.alarm.take() {
+            drop(waiting);
+            waker.wake();
+        }
+    }
+
+    /// Waits for something, but not for ever in a world that never comes to rest.
+    async fn or_restless<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = std::pin::pin!(future);
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(result));
+            }
+            let mut waiting = self.lock();
+            if waiting.restless {
+                return Poll::Ready(None);
+            }
+            waiting.alarm = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
     }
 
     async fn wait(&self, not_at: Option<Instant>) {
@@ -68,6 +107,10 @@ pub(super) enum Pace {
     Live { patience: Duration },
 }
 
+/// How often a run may pause for the next timer: as often as three years with a look at the clock
+/// every minute need. A session that needs more looks at its timers all the time.
+pub(super) const PAUSES: u64 = if cfg!(test) { 10_000 } else { 2_000_000 };
+
 /// The furthest a single timer is set.
 const FURTHEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -79,7 +122,10 @@ impl Pace {
     /// passes.
     pub(super) async fn settle(&self) {
         match self {
-            Self::Virtual(stillness) => stillness.wait(None).await,
+            Self::Virtual(_) => {
+                // Restless or not, there is nothing more to wait for.
+                let _restless = self.guard(self.stillness(None)).await;
+            }
             Self::Live { .. } => tokio::time::sleep(LIVE_LOOK).await,
         }
     }
@@ -93,7 +139,10 @@ impl Pace {
                 break;
             }
             // A timer of tokio's reaches thirty years ahead at the most.
-            tokio::time::sleep_until(end.min(now + FURTHEST)).await;
+            let sleep = tokio::time::sleep_until(end.min(now + FURTHEST));
+            if self.guard(sleep).await.is_none() {
+                break;
+            }
         }
         self.settle().await;
     }
@@ -110,22 +159,43 @@ impl Pace {
             if now >= end {
                 return false;
             }
-            match self {
-                Self::Virtual(stillness) => {
-                    // The runtime moves its clock to whatever comes first: a timer, or the end.
-                    let mut limit = std::pin::pin!(tokio::time::sleep_until(end));
-                    let mut moved = std::pin::pin!(stillness.wait(Some(now)));
-                    poll_fn(|cx| {
-                        let ended = limit.as_mut().poll(cx).is_ready();
-                        if moved.as_mut().poll(cx).is_ready() || ended {
-                            return Poll::Ready(());
-                        }
-                        Poll::Pending
-                    })
-                    .await;
-                }
-                Self::Live { .. } => {}
+            // The runtime moves its clock to whatever comes first: a timer, or the end.
+            let moved = async {
+                let _end = tokio::time::timeout_at(end, self.stillness(Some(now))).await;
+            };
+            if self.guard(moved).await.is_none() {
+                return false;
             }
+        }
+    }
+
+    /// Waits for stillness, at another time than this if one is given. Live, settling is all.
+    async fn stillness(&self, not_at: Option<Instant>) {
+        if let Self::Virtual(stillness) = self {
+            stillness.wait(not_at).await;
+        }
+    }
+
+    /// Waits for something; `None` if the world never comes to rest.
+    pub(super) async fn guard<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        match self {
+            Self::Virtual(stillness) => stillness.or_restless(future).await,
+            Self::Live { .. } => Some(future.await),
+        }
+    }
+
+    /// Stops waiting for stillness that will not come.
+    pub(super) fn give_up(&self) {
+        if let Self::Virtual(stillness) = self {
+            stillness.give_up();
+        }
+    }
+
+    /// Whether the world never comes to rest.
+    pub(super) fn is_restless(&self) -> bool {
+        match self {
+            Self::Virtual(stillness) => stillness.lock().restless,
+            Self::Live { .. } => false,
         }
     }
 
@@ -196,6 +266,42 @@ mod tests {
             assert_eq!(start.elapsed(), Duration::from_secs(21));
             assert!(!pace.until(limit, || false).await);
             assert_eq!(start.elapsed(), Duration::from_secs(81));
+        });
+    }
+
+    #[test]
+    fn a_world_that_never_comes_to_rest_is_given_up() {
+        play(async |pace| {
+            let start = Instant::now();
+            let watcher = pace.clone();
+            tokio::spawn(async move {
+                for _ in 0..1000 {
+                    tokio::task::yield_now().await;
+                }
+                watcher.give_up();
+                loop {
+                    tokio::task::yield_now().await;
+                }
+            });
+            pace.settle().await;
+            pace.advance(Duration::from_secs(1)).await;
+            assert!(!pace.until(Duration::from_secs(1), || false).await);
+            assert_eq!(start.elapsed(), Duration::ZERO);
+        });
+    }
+
+    #[test]
+    fn timers_without_end_are_given_up() {
+        play(async |pace| {
+            let start = Instant::now();
+            tokio::spawn(async {
+                loop {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            });
+            pace.advance(Duration::from_secs(3600)).await;
+            assert!(pace.is_restless());
+            assert!(start.elapsed() <= Duration::from_millis(PAUSES));
         });
     }
 }

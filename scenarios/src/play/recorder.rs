@@ -8,6 +8,11 @@ use moorline::session::EventItem;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::pace::Pace;
+
+/// How many events may come without time passing: more are a session that never comes to rest.
+const BURST: usize = 100_000;
+
 /// An event, and when it was heard.
 #[derive(Clone, Debug)]
 pub(super) struct Heard {
@@ -26,6 +31,8 @@ pub(super) struct Log(Arc<Mutex<Inner>>);
 struct Inner {
     heard: Vec<Heard>,
     broken: Vec<String>,
+    /// Events heard at the present time.
+    burst: (Duration, usize),
 }
 
 impl Log {
@@ -58,14 +65,29 @@ impl Log {
     }
 }
 
+impl Inner {
+    /// Whether events keep coming while time stands still.
+    fn is_restless(&mut self, at: Duration) -> bool {
+        if self.burst.0 != at {
+            self.burst = (at, 0);
+        }
+        self.burst.1 += 1;
+        self.burst.1 > BURST
+    }
+}
+
 /// Listens to a session for as long as it lives.
-pub(super) fn record(session: &Session, log: &Log, number: usize, origin: Instant) {
+pub(super) fn record(session: &Session, log: &Log, pace: &Pace, number: usize, origin: Instant) {
     let mut events = session.events();
-    let heard = log.clone();
+    let (heard, pace) = (log.clone(), pace.clone());
     tokio::spawn(async move {
         let mut last = 0;
         while let Some(item) = events.next().await {
             let at = origin.elapsed();
+            if heard.with(|inner| inner.is_restless(at)) {
+                pace.give_up();
+                return;
+            }
             heard.with(|inner| hear(inner, item, &mut last, number, at));
         }
     });

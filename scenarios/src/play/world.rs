@@ -258,7 +258,7 @@ impl<'s> World<'s> {
         let session = builder.build().map_err(|error| error.to_string())?;
         self.sessions += 1;
         self.submitted = 0;
-        record(&session, &self.log, self.sessions, self.origin);
+        record(&session, &self.log, &self.pace, self.sessions, self.origin);
         self.session = Some(session);
         Ok(())
     }
@@ -280,9 +280,10 @@ impl<'s> World<'s> {
             && let Some(session) = &self.session
         {
             let close = tokio::time::timeout(Duration::from_secs(600), session.close());
-            close
-                .await
-                .map_err(|_| "`close` was not answered within 10m".to_owned())?;
+            let closed = self.pace.guard(close).await;
+            if !matches!(closed, Some(Ok(()))) {
+                return Err("`close` was not answered within 10m".into());
+            }
             self.pace.settle().await;
         }
         self.drop_session().await;
