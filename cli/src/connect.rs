@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::args::ConnectArgs;
 use crate::failure::Failure;
-use crate::interrupt;
+use crate::interrupt::Interrupt;
 use crate::output::{Actor, Output};
 
 pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
@@ -20,15 +20,13 @@ pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
     policy.expiry.ttl = args.ttl;
     let session = Session::builder(provider).policy(policy).build()?;
     let events = session.events();
+    let mut interrupt = Interrupt::listen()?;
     output.say(&format!("connecting to {}; Ctrl-C disconnects", args.url));
 
     let printing = tokio::spawn(print(events, output));
     let ended = tokio::select! {
         ended = live(&session) => Some(ended),
-        interrupted = interrupt::requested() => {
-            interrupted?;
-            None
-        }
+        () = interrupt.requested() => None,
     };
     let result = match ended {
         Some(failure) => Err(failure),

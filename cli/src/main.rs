@@ -23,10 +23,7 @@ use self::output::Output;
 fn main() -> ExitCode {
     let args = Args::parse();
     let result = match args.command.unwrap_or_default() {
-        Command::Graph { format } => {
-            print!("{}", graph::draw(format));
-            Ok(())
-        }
+        Command::Graph { format } => output::whole(&graph::draw(format)).map_err(Failure::from),
         Command::Demo { json } => in_runtime(demo::run(Output::new(json))),
         Command::Run(options) => in_runtime(run::run(options)),
         Command::Connect(options) => in_runtime(connect::run(options)),
@@ -35,7 +32,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("moorline: {failure}");
+            output::complain(&format!("moorline: {failure}"));
             failure.exit_code()
         }
     }

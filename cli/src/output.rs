@@ -1,6 +1,6 @@
 //! What a command prints: a timeline for people, or JSON lines.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
@@ -125,4 +125,18 @@ impl Output {
         let mut out = std::io::stdout().lock();
         let _gone = writeln!(out, "{text}").and_then(|()| out.flush());
     }
+}
+
+/// Prints the whole of what a command is for. A reader who has had enough is no failure.
+pub(crate) fn whole(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Says what went wrong. Nobody may be there to read it.
+pub(crate) fn complain(text: &str) {
+    let _gone = writeln!(std::io::stderr(), "{text}");
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::args::RunArgs;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, complain};
 
 pub(crate) async fn run(args: RunArgs) -> Result<(), Failure> {
     let output = Output::new(args.json);
@@ -74,7 +74,7 @@ fn load_all(paths: &[PathBuf], output: Output) -> Result<Vec<Scenario>, Failure>
     }
     for problem in &problems {
         output.object(&json!({ "type": "error", "message": problem.to_string() }));
-        eprintln!("{problem}");
+        complain(&problem.to_string());
     }
     match problems.len() {
         0 => Ok(scenarios),

@@ -5,11 +5,12 @@ use serde_json::json;
 
 use crate::args::WalletArgs;
 use crate::failure::Failure;
-use crate::interrupt;
+use crate::interrupt::Interrupt;
 use crate::output::Output;
 
 pub(crate) async fn run(args: WalletArgs) -> Result<(), Failure> {
     let output = Output::new(args.json);
+    let mut interrupt = Interrupt::listen()?;
     let wallet = DevWallet::builder()
         .accounts(args.accounts)
         .network(args.network.as_str())
@@ -42,7 +43,7 @@ pub(crate) async fn run(args: WalletArgs) -> Result<(), Failure> {
         output.say("careful: it can be reached from other computers, and asks nobody who they are");
     }
     output.say(&format!("connect with: moorline connect {url}"));
-    interrupt::requested().await?;
+    interrupt.requested().await;
     wallet.stop().await;
     Ok(())
 }

@@ -1,0 +1,201 @@
+//! `moorline connect` and `moorline wallet`.
+
+use moorline_dev_wallet::{Approval, Control, DevWallet};
+use serde_json::Value;
+
+use crate::support::{Running, nobody, run, wallet};
+
+/// A wallet in this process, so that it can be asked what it knows.
+struct Wallet {
+    control: Control,
+    url: String,
+    _runtime: tokio::runtime::Runtime,
+    _wallet: DevWallet,
+}
+
+fn own_wallet(approval: Approval) -> Wallet {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let start = DevWallet::builder().approval(approval).start();
+    let wallet = runtime.block_on(start).unwrap();
+    Wallet {
+        control: wallet.control(),
+        url: wallet.url(),
+        _runtime: runtime,
+        _wallet: wallet,
+    }
+}
+
+fn types(lines: &[String]) -> Vec<Value> {
+    let read = |line: &String| serde_json::from_str::<Value>(line).unwrap()["type"].clone();
+    lines.iter().map(read).collect()
+}
+
+#[test]
+fn ctrl_c_disconnects_and_the_wallet_knows() {
+    let wallet = own_wallet(Approval::Auto);
+    let connect = Running::start(&["connect", &wallet.url, "--json"]);
+    let connected = connect.until("session:connected");
+    assert!(
+        connected["account"]
+            .as_str()
+            .unwrap()
+            .starts_with("alice::")
+    );
+    assert!(wallet.control.has_session());
+    connect.interrupt();
+    let disconnected = connect.until("session:disconnected");
+    assert_eq!(disconnected["reason"], "user");
+    let (status, rest, stderr) = connect.end();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    assert_eq!(rest, [""; 0]);
+    assert!(!wallet.control.has_session());
+    assert_eq!(wallet.control.seen("disconnect"), 1);
+}
+
+#[test]
+fn detached_the_wallet_keeps_its_session() {
+    let wallet = own_wallet(Approval::Auto);
+    let connect = Running::start(&["connect", &wallet.url, "--json", "--detach"]);
+    connect.until("session:connected");
+    connect.interrupt();
+    assert_eq!(connect.until("session:disconnected")["reason"], "detached");
+    let (status, ..) = connect.end();
+    assert_eq!(status.code(), Some(0));
+    assert!(wallet.control.has_session());
+    assert_eq!(wallet.control.seen("disconnect"), 0);
+}
+
+#[test]
+fn ctrl_c_while_a_person_is_asked_ends_it() {
+    let wallet = own_wallet(Approval::Manual);
+    let connect = Running::start(&["connect", &wallet.url, "--json"]);
+    let asked = connect.until("user:action-required");
+    assert!(
+        asked["url"]
+            .as_str()
+            .unwrap()
+            .starts_with("http://127.0.0.1:")
+    );
+    connect.interrupt();
+    assert_eq!(connect.until("session:disconnected")["reason"], "user");
+    let (status, _, stderr) = connect.end();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+}
+
+#[test]
+fn two_processes_one_connects_to_the_other() {
+    let (wallet, url) = wallet();
+    let connect = Running::start(&["connect", &url]);
+    let greeting = connect.line().unwrap();
+    assert!(greeting.contains(&url), "{greeting}");
+    while !connect
+        .line()
+        .expect("it connects")
+        .contains("session:connected")
+    {}
+    connect.interrupt();
+    let (status, rest, _) = connect.end();
+    assert_eq!(status.code(), Some(0));
+    let rest = rest.join("\n");
+    assert!(rest.contains("session:disconnected"), "{rest}");
+    assert!(!rest.contains('\u{1b}'), "colours without a terminal");
+    wallet.interrupt();
+    let (status, rest, stderr) = wallet.end();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    assert_eq!(rest, [""; 0]);
+}
+
+#[test]
+fn a_wallet_that_goes_away_is_reconnected_to() {
+    let wallet = own_wallet(Approval::Auto);
+    let connect = Running::start(&["connect", &wallet.url, "--json"]);
+    connect.until("session:connected");
+    wallet._runtime.block_on(wallet.control.cut_all());
+    connect.until("reconnect:succeeded");
+    connect.until("session:connected");
+    connect.interrupt();
+    assert_eq!(connect.end().0.code(), Some(0));
+}
+
+#[test]
+fn a_session_that_ends_by_itself_is_a_failure() {
+    let wallet = own_wallet(Approval::Auto);
+    let connect = Running::start(&["connect", &wallet.url, "--json"]);
+    connect.until("session:connected");
+    wallet.control.end_session();
+    let (status, rest, stderr) = connect.end();
+    assert_eq!(status.code(), Some(1));
+    assert_eq!(types(&rest).last().unwrap(), "session:disconnected");
+    assert!(stderr.contains("revoked"), "{stderr}");
+}
+
+#[test]
+fn a_refused_connection_is_a_failure_in_plain_words() {
+    let url = nobody();
+    let ran = run(&["connect", &url]);
+    assert_eq!(ran.code, 1);
+    let port = url.rsplit(':').next().unwrap();
+    assert!(ran.stderr.starts_with("moorline: "), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("refused") && ran.stderr.contains(port),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+}
+
+#[test]
+fn a_rejected_connection_is_a_failure() {
+    let wallet = own_wallet(Approval::Reject);
+    let ran = run(&["connect", &wallet.url, "--json"]);
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.json().last().unwrap()["reason"], "connect-failed");
+    assert!(ran.stderr.contains("rejected"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_address_that_is_none_is_bad_input() {
+    for address in ["nonsense", "http://127.0.0.1:1", "ws://"] {
+        let ran = run(&["connect", address]);
+        assert_eq!(ran.code, 2, "{address}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with("moorline: "), "{}", ran.stderr);
+        assert_eq!(ran.stdout, "");
+    }
+}
+
+#[test]
+fn a_wallet_tells_where_it_is_and_who_is_in_it() {
+    let args = [
+        "wallet",
+        "--json",
+        "--listen",
+        "127.0.0.1:0",
+        "--account",
+        "carol",
+    ];
+    let wallet = Running::start(&args);
+    let listening = wallet.until("wallet:listening");
+    let url = listening["url"].as_str().unwrap();
+    assert!(
+        url.starts_with("ws://127.0.0.1:") && !url.ends_with(":0"),
+        "{url}"
+    );
+    assert_eq!(listening["network"], "canton:local");
+    assert_eq!(listening["reachableFromOutside"], false);
+    assert_eq!(listening["accounts"].as_array().unwrap().len(), 1);
+    assert!(
+        listening["accounts"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("carol::")
+    );
+}
+
+#[test]
+fn a_port_that_is_taken_is_a_failure_in_plain_words() {
+    let (_wallet, url) = wallet();
+    let address = url.strip_prefix("ws://").unwrap();
+    let ran = run(&["wallet", "--listen", address]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains(address), "{}", ran.stderr);
+}

@@ -1,0 +1,50 @@
+//! `--help`.
+
+use crate::support::run;
+
+fn mentions(args: &[&str], words: &[&str]) {
+    let ran = run(args);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(!ran.stdout.contains('\u{1b}'), "colours without a terminal");
+    for word in words {
+        assert!(
+            ran.stdout.contains(word),
+            "{args:?} does not say {word}:\n{}",
+            ran.stdout
+        );
+    }
+}
+
+#[test]
+fn every_command_says_what_it_takes() {
+    mentions(
+        &["--help"],
+        &["demo", "run", "connect", "wallet", "graph", "--version"],
+    );
+    mentions(&["demo", "--help"], &["--json"]);
+    mentions(
+        &["run", "--help"],
+        &[
+            "PATH",
+            "--live",
+            "--json",
+            "--junit",
+            "--seed",
+            "Exits with 1",
+        ],
+    );
+    mentions(
+        &["connect", "--help"],
+        &["URL", "--json", "--retry", "--ttl", "--detach", "Ctrl-C"],
+    );
+    mentions(
+        &["wallet", "--help"],
+        &["--listen", "--json", "--account", "--network", "--approval"],
+    );
+    mentions(&["graph", "--help"], &["--format", "mermaid", "dot"]);
+}
+
+#[test]
+fn an_unknown_command_is_bad_input() {
+    assert_eq!(run(&["dmeo"]).code, 2);
+}

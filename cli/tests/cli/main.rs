@@ -1,0 +1,11 @@
+//! The command as its users meet it: real processes, real sockets on this computer.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod connect;
+mod demo;
+mod graph;
+mod help;
+mod output;
+mod run;
+mod support;
