@@ -52,6 +52,7 @@ pub(super) fn start_open(goal: Goal, cx: &mut Context<'_>) -> Outcome<State> {
 /// Has the present epoch opened.
 fn open_now(goal: Goal, cx: &mut Context<'_>) {
     cx.core.open_after_close = false;
+    cx.core.probe_again = false;
     let ticket = cx.core.ticket();
     cx.core.attempt = Some(ticket);
     let last_known = cx.core.known.identity().cloned();
@@ -151,6 +152,18 @@ pub(super) fn opening(goal: Goal, event: &StateEvent, cx: &mut Context<'_>) -> O
             }
             outcome
         }
+        // What the wallet says now may overtake its answer to the open: if that turns out to want
+        // a person, the person may be done already.
+        StateEvent::Input(Input::Provider(
+            _,
+            ProviderEvent::Ready
+            | ProviderEvent::Recheck
+            | ProviderEvent::Accounts(_)
+            | ProviderEvent::Network(_),
+        )) => {
+            note_change(cx);
+            Outcome::Handled
+        }
         // The wallet asks for a person before it has answered the open.
         StateEvent::Input(Input::Provider(_, ProviderEvent::UserActionRequired(action)))
             if goal == Goal::Connect && !cx.core.open_after_close =>
@@ -187,6 +200,9 @@ fn user_action_required(goal: Goal, action: &UserAction, cx: &mut Context<'_>) -
             let deadline = cx.core.setup.policy.deadlines.user_action;
             cx.start_timer(Timer::UserAction, deadline);
             start_poll(cx);
+            if cx.core.probe_again {
+                start_first_probe(cx);
+            }
             Outcome::Transition(State::AwaitingUser)
         }
         // Silence was asked for, and the wallet wants a person: the session needs a new login.

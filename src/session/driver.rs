@@ -20,23 +20,30 @@ use crate::error::BuildError;
 /// Sessions that are given none share one for each runtime they are built on. Give them one to
 /// have them run on a runtime of their own, or to keep their timers apart.
 #[derive(Clone)]
-pub struct Driver(Arc<Alarms>);
+pub struct Driver(Arc<Running>);
 
 /// The drivers of sessions that are given none: one for each runtime that has such sessions.
-static DRIVERS: Mutex<Vec<(tokio::runtime::Id, Weak<Alarms>)>> = Mutex::new(Vec::new());
+static DRIVERS: Mutex<Vec<(tokio::runtime::Id, Weak<Running>)>> = Mutex::new(Vec::new());
+
+/// A task, and what it serves. The task holds the alarms alone, so that it can be ended with the
+/// last handle; it is spawned once they are whole, for it may run at once.
+struct Running {
+    alarms: Arc<Alarms>,
+    task: AbortHandle,
+    runtime: Handle,
+}
 
 /// Names an alarm: when, and the number of the session that is woken then. A name is never that
 /// of another session's alarm, so that it does no harm to name one that is over.
 pub(super) type Alarm = (Instant, u64);
 
+#[derive(Default)]
 struct Alarms {
     due: Mutex<BTreeMap<Alarm, Weak<Shared>>>,
     /// Wakes the task for an alarm that comes before all others.
-    sooner: Arc<Notify>,
+    sooner: Notify,
     /// The number of the last session.
     last: AtomicU64,
-    task: AbortHandle,
-    runtime: Handle,
 }
 
 impl Driver {
@@ -47,15 +54,13 @@ impl Driver {
     /// [`BuildError::NoRuntime`] if there is none.
     pub fn new() -> Result<Self, BuildError> {
         let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-        let sooner = Arc::new(Notify::new());
-        let alarms = Arc::new_cyclic(|alarms: &Weak<Alarms>| Alarms {
-            due: Mutex::default(),
-            sooner: sooner.clone(),
-            last: AtomicU64::new(0),
-            task: runtime.spawn(serve(alarms.clone(), sooner)).abort_handle(),
-            runtime: runtime.clone(),
-        });
-        Ok(Self(alarms))
+        let alarms = Arc::<Alarms>::default();
+        let task = runtime.spawn(serve(alarms.clone())).abort_handle();
+        Ok(Self(Arc::new(Running {
+            alarms,
+            task,
+            runtime,
+        })))
     }
 
     /// The driver that sessions of this runtime share unless they are given one. It lives as long
@@ -64,14 +69,14 @@ impl Driver {
         let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         let mut drivers = DRIVERS.lock().unwrap_or_else(PoisonError::into_inner);
         // A runtime that has ended may have had the same id: its drivers serve nothing any more.
-        drivers.retain(|(_, alarms)| alarms.strong_count() > 0);
+        drivers.retain(|(_, running)| running.strong_count() > 0);
         let known = drivers
             .iter()
             .filter(|(id, _)| *id == runtime.id())
-            .filter_map(|(_, alarms)| alarms.upgrade())
-            .find(|alarms| !alarms.task.is_finished());
-        if let Some(alarms) = known {
-            return Ok(Self(alarms));
+            .filter_map(|(_, running)| running.upgrade())
+            .find(|running| !running.task.is_finished());
+        if let Some(running) = known {
+            return Ok(Self(running));
         }
         let driver = Self::new()?;
         drivers.push((runtime.id(), Arc::downgrade(&driver.0)));
@@ -85,12 +90,12 @@ impl Driver {
 
     /// A number for a new session.
     pub(super) fn enrol(&self) -> u64 {
-        self.0.last.fetch_add(1, Ordering::Relaxed) + 1
+        self.0.alarms.last.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Has the session woken at `alarm`, and no longer at `before`.
     pub(super) fn arm(&self, alarm: Alarm, session: &Weak<Shared>, before: Option<Alarm>) {
-        let mut due = self.0.lock();
+        let mut due = self.0.alarms.lock();
         if let Some(before) = before {
             due.remove(&before);
         }
@@ -98,12 +103,12 @@ impl Driver {
         let first = due.first_key_value().is_some_and(|(key, _)| *key == alarm);
         drop(due);
         if first {
-            self.0.sooner.notify_one();
+            self.0.alarms.sooner.notify_one();
         }
     }
 
     pub(super) fn disarm(&self, alarm: Alarm) {
-        self.0.lock().remove(&alarm);
+        self.0.alarms.lock().remove(&alarm);
     }
 }
 
@@ -130,7 +135,7 @@ impl Alarms {
     }
 }
 
-impl Drop for Alarms {
+impl Drop for Running {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -144,19 +149,18 @@ impl std::fmt::Debug for Driver {
 
 /// Wakes sessions, in the order of their alarms. It sleeps on the driver's own runtime, wherever
 /// the alarm was set.
-async fn serve(alarms: Weak<Alarms>, sooner: Arc<Notify>) {
-    // Gone: the task is being aborted.
-    while let Some(next) = alarms.upgrade().map(|alarms| alarms.next()) {
-        match next {
+async fn serve(alarms: Arc<Alarms>) {
+    loop {
+        match alarms.next() {
             Next::Wake(session) => {
                 wake(&session);
                 // Many sessions may be due at once: others get their turn.
                 tokio::task::coop::consume_budget().await;
             }
             Next::SleepUntil(at) => {
-                let _either = tokio::time::timeout_at(at, sooner.notified()).await;
+                let _either = tokio::time::timeout_at(at, alarms.sooner.notified()).await;
             }
-            Next::Rest => sooner.notified().await,
+            Next::Rest => alarms.sooner.notified().await,
         }
     }
 }
@@ -324,6 +328,16 @@ mod tests {
         });
     }
 
+    /// A task that runs before its driver is whole must not take that for the end.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_driver_serves_however_early_its_task_runs() {
+        for _ in 0..5000 {
+            let driver = Driver::new().unwrap();
+            tokio::task::yield_now().await;
+            assert!(!driver.0.task.is_finished());
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn alarms_come_in_order_and_only_while_they_are_set() {
         let driver = Driver::new().unwrap();
@@ -334,11 +348,11 @@ mod tests {
         driver.arm((at(30), 2), &nobody, None);
         driver.arm((at(10), 1), &nobody, Some((at(20), 1)));
         tokio::time::sleep_until(at(15)).await;
-        assert_eq!(driver.0.lock().len(), 1);
+        assert_eq!(driver.0.alarms.lock().len(), 1);
         // Over, and nobody else's.
         driver.disarm((at(10), 1));
-        assert_eq!(driver.0.lock().len(), 1);
+        assert_eq!(driver.0.alarms.lock().len(), 1);
         driver.disarm((at(30), 2));
-        assert!(driver.0.lock().is_empty());
+        assert!(driver.0.alarms.lock().is_empty());
     }
 }

@@ -176,3 +176,39 @@ async fn an_event_is_not_lost_with_a_dropped_next() {
     }
     assert_eq!(crate::support::names(&mut events), ["provider:event"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_detach_holds_and_tells_the_wallet_nothing() {
+    let (session, wallet) = connected().await;
+    {
+        let mut detach = Box::pin(session.detach());
+        assert!(poll_once(&mut detach).is_pending());
+    }
+    let reason = DisconnectReason::Detached;
+    assert_eq!(session.status(), Status::Disconnected { reason });
+    settle().await;
+    let closes: Vec<String> = wallet
+        .calls()
+        .iter()
+        .filter(|call| call.what.is(&On::Close))
+        .map(|call| call.what.to_string())
+        .collect();
+    assert_eq!(closes, ["close detach"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_with_options_that_is_dropped_leaves_the_queue() {
+    let (session, wallet) = connected().await;
+    wallet.go_away(unreachable());
+    let options = moorline::session::OperationOptions::default().repeatable(true);
+    {
+        let mut request = Box::pin(session.request_with("read", json!({}), options.clone()));
+        let mut run = Box::pin(session.run_with(options, |wallet| async move {
+            wallet.request("read", json!({})).await
+        }));
+        assert!(poll_once(&mut request).is_pending());
+        assert!(poll_once(&mut run).is_pending());
+        assert_eq!(session.held_operations(), 2);
+    }
+    assert_eq!(session.held_operations(), 0);
+}

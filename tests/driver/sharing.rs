@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
+use moorline::provider::{
+    CloseMode, EventSink, Live, OpenRequest, Opened, ProviderFuture, Request, UserActionKind,
+};
 use moorline::store::MemoryStore;
 use moorline::sync::LocalBus;
-use moorline::{Account, ConnectError, DisconnectReason, Status};
+use moorline::{
+    Account, ConnectError, DisconnectReason, Provider, ProviderEvent, Status, UserAction,
+};
 use moorline_scripted::{Behaviour, On};
 
 use crate::support::{names, settle, unreachable, wallet};
@@ -91,4 +96,44 @@ async fn h46_a_party_reported_elsewhere_is_asked_for_here() {
     );
     assert_eq!(wallet_two.count(&On::Probe), 2, "asked");
     assert_eq!(names(&mut events), Vec::<&str>::new());
+}
+
+/// A wallet whose user logs in while it is still answering that a login is needed.
+struct QuickUser;
+
+impl Provider for QuickUser {
+    fn kind(&self) -> &str {
+        "quick-user"
+    }
+
+    fn open(&self, _: OpenRequest, events: EventSink) -> ProviderFuture<'_, Opened> {
+        Box::pin(async move {
+            events.send(ProviderEvent::Ready);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let url = "https://wallet.example/login";
+            let login = UserAction::new(UserActionKind::Login, url);
+            Ok(Opened::UserActionRequired(login))
+        })
+    }
+
+    fn probe(&self) -> ProviderFuture<'_, Live> {
+        Box::pin(async { Ok(Live::new(vec![Account::primary("alice")])) })
+    }
+
+    fn request(&self, _: Request) -> ProviderFuture<'_, serde_json::Value> {
+        Box::pin(async { Ok(serde_json::Value::Null) })
+    }
+
+    fn close(&self, _: CloseMode) -> ProviderFuture<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// The event and the answer travel different ways; either may come first.
+#[tokio::test(start_paused = true)]
+async fn h03_a_login_that_is_done_before_the_open_is_answered_is_noticed_at_once() {
+    let session = crate::support::builder(QuickUser).build().unwrap();
+    let begun = tokio::time::Instant::now();
+    session.connect().await.unwrap();
+    assert_eq!(begun.elapsed(), Duration::from_secs(1), "waited for a poll");
 }
