@@ -72,7 +72,7 @@ async fn h47_a_disconnect_elsewhere_disconnects_here_and_is_not_sent_on() {
         [moorline::sync::Notice::Disconnected],
         "sent once"
     );
-    wallet_two.push(moorline::ProviderEvent::Ready);
+    wallet_two.push(ProviderEvent::Ready);
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert_eq!(two.status(), Status::Disconnected { reason });
 }
