@@ -1,12 +1,28 @@
 //! [`Session`]: the cheap-to-clone handle, and what it is made of.
+//!
+//! # In traces
+//!
+//! With the `tracing` crate, under stable names and never with a secret:
+//!
+//! | name | kind | level | fields |
+//! |---|---|---|---|
+//! | `moorline.event` | event | debug | `session`, `seq`, `epoch`, `event` (the type of the published event) |
+//! | `moorline.input.dropped` | event | trace | `session`, `input`, `state`, `stale` (older epoch, or of no use now) |
+//! | `moorline.timer.panicked` | event | error | |
+//! | `moorline.job` | span | debug | `session`, `epoch`, `job`: `moorline.load`, `.open`, `.probe`, `.close`, `.reauth`, `.persist` or `.invalidate` |
+//!
+//! `session` is the label given to the builder, or else the record's name.
 
 mod builder;
+mod commands;
+mod config;
 mod driver;
 mod event_stream;
 mod hooks;
 mod jobs;
 mod moments;
 mod operation;
+mod pacing;
 mod shared;
 mod slots;
 mod subscribers;

@@ -4,9 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::Session;
+use super::config::{Config, Extras};
 use super::driver::Driver;
 use super::hooks::{HookError, Hooks, Reauth};
-use super::shared::{Config, Extras, Shared};
+use super::shared::Shared;
 use crate::clock::{Clock, SystemClock};
 use crate::error::BuildError;
 use crate::event::Invalidation;
@@ -71,6 +72,9 @@ impl SessionBuilder {
     /// talk to the wallet outside the queue; has [`Deadlines::reauth`] to finish, and is dropped
     /// where it stands when the user disconnects. Takes precedence over what the provider can do
     /// by itself.
+    ///
+    /// A hook that holds a clone of its own session keeps that alive for ever; everything it needs
+    /// is in what it is given.
     ///
     /// [`Deadlines::reauth`]: crate::policy::Deadlines::reauth
     pub fn on_reauth<F, Fut>(mut self, hook: F) -> Self

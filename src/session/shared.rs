@@ -4,82 +4,29 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::driver::{Alarm, Driver};
+use super::config::Config;
+use super::driver::Alarm;
 use super::event_stream::EventStream;
 use super::hooks::{Hooks, Wallet};
 use super::jobs::Jobs;
 use super::moments::Moments;
+use super::pacing::{Pacer, SessionPacing};
 use super::slots::{Permit, SlotState, Slots};
 use super::subscribers::Subscribers;
 use super::thread_outbox;
 use super::waiters::Waiters;
-use crate::clock::{Clock, Moment, Mono, Timestamp};
-use crate::error::{ConnectError, OperationError};
+use crate::clock::{Moment, Mono, Timestamp};
+use crate::error::OperationError;
 use crate::identity::Identity;
-use crate::machine::{
-    DisconnectReport, Effect, Input, Machine, OperationId, Outbox, Pacing, RestoreOutcome, Setup,
-    SubmitOptions,
-};
-use crate::policy::{Policy, ReconnectBudget, Schedule};
-use crate::provider::{CloseMode, Epoch, Provider, ProviderEvent, ReceiveEvent, Sent, Verdict};
+use crate::machine::{Effect, Input, Machine, OperationId, Outbox, Setup, SubmitOptions};
+use crate::policy::{Policy, Schedule};
+use crate::provider::{Epoch, Provider, ProviderEvent, ReceiveEvent, Sent};
 use crate::snapshot::Snapshot;
 use crate::store::{RecordName, Revision, Store};
-use crate::sync::{Bus, Notice};
-
-/// What surrounds a session: fixed when it is built.
-pub(super) struct Config {
-    pub(super) provider: Arc<dyn Provider>,
-    pub(super) policy: Arc<Policy>,
-    pub(super) driver: Driver,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) event_capacity: usize,
-    /// What most sessions of a crowd do not have.
-    pub(super) extras: Option<Box<Extras>>,
-}
-
-/// What a session may have besides.
-#[derive(Default)]
-pub(super) struct Extras {
-    pub(super) store: Option<(Arc<dyn Store>, RecordName)>,
-    pub(super) hooks: Hooks,
-    pub(super) bus: Option<Arc<dyn Bus>>,
-    pub(super) budget: Option<ReconnectBudget>,
-    pub(super) label: Arc<str>,
-}
-
-impl Extras {
-    /// Whether there is anything.
-    pub(super) fn is_any(&self) -> bool {
-        self.store.is_some()
-            || self.hooks.reauth.is_some()
-            || self.hooks.invalidate.is_some()
-            || self.bus.is_some()
-            || self.budget.is_some()
-            || !self.label.is_empty()
-    }
-}
-
-impl Config {
-    fn store(&self) -> Option<&(Arc<dyn Store>, RecordName)> {
-        self.extras.as_deref()?.store.as_ref()
-    }
-
-    fn bus(&self) -> Option<&Arc<dyn Bus>> {
-        self.extras.as_deref()?.bus.as_ref()
-    }
-
-    fn budget(&self) -> Option<&ReconnectBudget> {
-        self.extras.as_deref()?.budget.as_ref()
-    }
-
-    fn label(&self) -> &str {
-        self.extras.as_deref().map_or("", |extras| &extras.label)
-    }
-}
+use crate::sync::Notice;
 
 /// One session. Handles share it; tasks and timers refer to it weakly.
 pub(crate) struct Shared {
@@ -113,12 +60,6 @@ pub(super) struct State {
 struct Afterwards {
     notices: Vec<Notice>,
     wakers: Vec<Waker>,
-}
-
-/// Delays: the policy's, or the application's own schedule.
-struct Pacer {
-    schedule: Option<Box<dyn Schedule>>,
-    random: fastrand::Rng,
 }
 
 impl Shared {
@@ -496,34 +437,8 @@ impl Shared {
         }
     }
 
-    pub(super) async fn connect(&self) -> Result<Arc<Snapshot>, ConnectError> {
-        let waiter = self.ask(Input::Connect, |waiters| waiters.connect.join());
-        waiter.await.unwrap_or(Err(ConnectError::Closed))
-    }
-
-    pub(super) async fn restore(&self) -> RestoreOutcome {
-        let waiter = self.ask(Input::Restore, |waiters| waiters.restore.join());
-        waiter.await.unwrap_or(RestoreOutcome::Superseded)
-    }
-
-    pub(super) async fn disconnect(&self, mode: CloseMode) -> DisconnectReport {
-        let waiter = self.ask(Input::Disconnect(mode), |waiters| waiters.disconnect.join());
-        waiter.await.unwrap_or_default()
-    }
-
-    pub(super) async fn verify(&self) -> Verdict {
-        let waiter = self.ask(Input::Verify, |waiters| waiters.verify.join());
-        waiter.await.unwrap_or(Verdict::Unknown)
-    }
-
-    pub(super) async fn close(&self) {
-        let waiter = self.ask(Input::Close { flush: true }, |waiters| waiters.close.join());
-        // An error means that it is closed for longer.
-        let _closed = waiter.await;
-    }
-
     /// Joins those who wait for something, then feeds the machine: the answer may be immediate.
-    fn ask<T>(&self, input: Input, join: impl FnOnce(&mut Waiters) -> T) -> T {
+    pub(super) fn ask<T>(&self, input: Input, join: impl FnOnce(&mut Waiters) -> T) -> T {
         self.with_state(|shared, state, afterwards| {
             let waiter = join(state.waiters.get_or_insert_default());
             let now = state.moments.now(&*shared.config.clock);
@@ -585,36 +500,5 @@ impl fmt::Debug for Shared {
         f.debug_struct("Shared")
             .field("label", &self.config.label())
             .finish_non_exhaustive()
-    }
-}
-
-/// The machine's pacing, as a session provides it.
-struct SessionPacing<'a> {
-    policy: &'a Policy,
-    budget: Option<&'a ReconnectBudget>,
-    pacer: &'a mut Pacer,
-    moments: &'a Moments,
-}
-
-impl Pacing for SessionPacing<'_> {
-    fn delay(&mut self, attempt: u32) -> Option<Duration> {
-        match &mut self.pacer.schedule {
-            Some(schedule) => schedule.next_delay(attempt),
-            None => Some(
-                self.policy
-                    .reconnect
-                    .delay(attempt, self.pacer.random.u64(..)),
-            ),
-        }
-    }
-
-    fn reserve(&mut self, now: Mono) -> Mono {
-        match self.budget {
-            Some(budget) => {
-                let slot = budget.reserve(self.moments.instant(now));
-                self.moments.mono_of(slot).max(now)
-            }
-            None => now,
-        }
     }
 }

@@ -1,0 +1,62 @@
+//! What surrounds a session: fixed when it is built.
+
+use std::sync::Arc;
+
+use super::driver::Driver;
+use super::hooks::Hooks;
+use crate::clock::Clock;
+use crate::policy::{Policy, ReconnectBudget};
+use crate::provider::Provider;
+use crate::store::{RecordName, Store};
+use crate::sync::Bus;
+
+/// What surrounds a session: fixed when it is built.
+pub(super) struct Config {
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) policy: Arc<Policy>,
+    pub(super) driver: Driver,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) event_capacity: usize,
+    /// What most sessions of a crowd do not have.
+    pub(super) extras: Option<Box<Extras>>,
+}
+
+/// What a session may have besides.
+#[derive(Default)]
+pub(super) struct Extras {
+    pub(super) store: Option<(Arc<dyn Store>, RecordName)>,
+    pub(super) hooks: Hooks,
+    pub(super) bus: Option<Arc<dyn Bus>>,
+    pub(super) budget: Option<ReconnectBudget>,
+    pub(super) label: Arc<str>,
+}
+
+impl Extras {
+    /// Whether there is anything.
+    pub(super) fn is_any(&self) -> bool {
+        self.store.is_some()
+            || self.hooks.reauth.is_some()
+            || self.hooks.invalidate.is_some()
+            || self.bus.is_some()
+            || self.budget.is_some()
+            || !self.label.is_empty()
+    }
+}
+
+impl Config {
+    pub(super) fn store(&self) -> Option<&(Arc<dyn Store>, RecordName)> {
+        self.extras.as_deref()?.store.as_ref()
+    }
+
+    pub(super) fn bus(&self) -> Option<&Arc<dyn Bus>> {
+        self.extras.as_deref()?.bus.as_ref()
+    }
+
+    pub(super) fn budget(&self) -> Option<&ReconnectBudget> {
+        self.extras.as_deref()?.budget.as_ref()
+    }
+
+    pub(super) fn label(&self) -> &str {
+        self.extras.as_deref().map_or("", |extras| &extras.label)
+    }
+}
