@@ -6,6 +6,7 @@ use moorline_cip0103::WsProvider;
 use serde_json::json;
 
 use crate::args::ConnectArgs;
+use crate::countdown::Countdown;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{Actor, Output};
@@ -73,7 +74,9 @@ async fn leave(session: &Session, detach: bool, output: Output) {
 
 /// Prints events until the session is closed. Its own closing is no news.
 async fn print(mut events: EventStream, output: Output) {
-    while let Some(item) = events.next().await {
+    let mut countdown: Option<Countdown> = None;
+    while let Some(item) = next(&mut events, countdown, output).await {
+        countdown = item.event().and_then(|event| Countdown::after(&event.kind));
         match item {
             EventItem::Event(event) => {
                 let closing = matches!(
@@ -91,6 +94,24 @@ async fn print(mut events: EventStream, output: Output) {
                 output.object(&json!({ "type": "missed", "events": missed }));
                 output.say(&format!("({missed} events came too fast to be printed)"));
             }
+        }
+    }
+}
+
+/// The next item. Until it comes, a terminal shows how long the session waits.
+async fn next(
+    events: &mut EventStream,
+    countdown: Option<Countdown>,
+    output: Output,
+) -> Option<EventItem> {
+    let Some(countdown) = countdown.filter(|_| output.is_live()) else {
+        return events.next().await;
+    };
+    loop {
+        let (line, step) = countdown.line();
+        output.show(&line);
+        if let Ok(item) = tokio::time::timeout(step, events.next()).await {
+            return item;
         }
     }
 }

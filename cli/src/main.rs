@@ -2,6 +2,7 @@
 
 mod args;
 mod connect;
+mod countdown;
 mod demo;
 mod describe;
 mod failure;

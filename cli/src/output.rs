@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use crate::describe::describe;
 
+/// Goes back to the begin of a terminal's line and empties it.
+const CLEAR: &str = "\r\x1b[K";
+
 /// Prints what happens, as it happens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
@@ -120,10 +123,22 @@ impl Output {
         }
     }
 
+    /// Whether a line can be written over.
+    pub(crate) fn is_live(self) -> bool {
+        !self.json && std::io::stdout().is_terminal()
+    }
+
+    /// Shows a line until the next one is written over it. Only where [`is_live`](Self::is_live).
+    pub(crate) fn show(self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        let _gone = write!(out, "{CLEAR}{text}").and_then(|()| out.flush());
+    }
+
     fn line(self, text: &str) {
         // Whoever reads may have gone; what is done goes on.
         let mut out = std::io::stdout().lock();
-        let _gone = writeln!(out, "{text}").and_then(|()| out.flush());
+        let over = if self.is_live() { CLEAR } else { "" };
+        let _gone = writeln!(out, "{over}{text}").and_then(|()| out.flush());
     }
 }
 
