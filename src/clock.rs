@@ -8,6 +8,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::time::Instant;
 
+/// A duration in whole milliseconds. Without the 128-bit arithmetic of `as_millis`: every request
+/// asks several times.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    let whole = duration.as_secs().saturating_mul(1000);
+    whole.saturating_add(u64::from(duration.subsec_millis()))
+}
+
 /// A point in wall-clock time, in milliseconds since the Unix epoch. Serialised as RFC 3339.
 ///
 /// Ranges from 1970 to the end of the year 9999; arithmetic saturates at both ends, so that a time
@@ -132,13 +139,6 @@ impl fmt::Debug for Mono {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Mono").field(&self.as_millis()).finish()
     }
-}
-
-/// A duration in whole milliseconds. Without the 128-bit arithmetic of `as_millis`: every request
-/// asks several times.
-fn millis(duration: Duration) -> u64 {
-    let whole = duration.as_secs().saturating_mul(1000);
-    whole.saturating_add(u64::from(duration.subsec_millis()))
 }
 
 /// Milliseconds, kept one higher: so an `Option` of a time takes no more room than the time, and

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::clock::millis;
 use crate::identity::Identity;
 use crate::provider::{ErrorKind, ProviderError, Sent};
 use crate::snapshot::{DisconnectReason, Status};
@@ -186,5 +187,5 @@ impl From<ProviderError> for OperationError {
 }
 
 fn as_millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    serializer.serialize_u64(millis(*duration))
 }

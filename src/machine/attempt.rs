@@ -24,9 +24,7 @@ const REPROBES: u8 = 2;
 /// wins over a recovery that is under way.
 pub(super) fn connect(cx: &mut Context<'_>) -> Outcome<State> {
     cancel(cx);
-    for timer in [Timer::UserAction, Timer::UserActionPoll, Timer::Backoff] {
-        cx.stop_timer(timer);
-    }
+    stop_waiting(cx);
     idle::abandon_restore(cx);
     cx.core.intent = Intent::Connected;
     cx.core.reauthenticated = false;
@@ -103,6 +101,13 @@ pub(super) fn cancel(cx: &mut Context<'_>) {
     }
     cx.core.open_after_close = false;
     cx.stop_timer(Timer::Attempt);
+}
+
+/// Stops waiting for a person and for the next attempt.
+pub(super) fn stop_waiting(cx: &mut Context<'_>) {
+    for timer in [Timer::UserAction, Timer::UserActionPoll, Timer::Backoff] {
+        cx.stop_timer(timer);
+    }
 }
 
 /// A deadline passed: stops what was waited for and says so.
@@ -431,9 +436,7 @@ fn verified(goal: Goal, live: &Live, cx: &mut Context<'_>) -> Outcome<State> {
     if let Some(over) = live.expires_at.filter(|at| *at <= cx.now.wall) {
         return expiry::stillborn(goal, over, cx);
     }
-    for timer in [Timer::UserAction, Timer::UserActionPoll, Timer::Backoff] {
-        cx.stop_timer(timer);
-    }
+    stop_waiting(cx);
     let reauthenticated = std::mem::take(&mut cx.core.reauthenticated);
     expiry::establish(is_recovery && !reauthenticated, live.expires_at, cx);
     if !is_recovery && !reauthenticated {

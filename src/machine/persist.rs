@@ -11,6 +11,7 @@ use super::effect::{Effect, Ticket, Write};
 use super::session_end;
 use super::state::State;
 use super::timer::Timer;
+use crate::clock::millis;
 use crate::event::EventKind;
 use crate::snapshot::DisconnectReason;
 use crate::store::{Intent, Record, Tombstone};
@@ -163,7 +164,7 @@ fn failed(error: Arc<str>, cx: &mut Context<'_>) {
     cx.core.persist.failures = cx.core.persist.failures.saturating_add(1);
     let delay = (RETRY_BASE * 2_u32.pow(doublings)).min(RETRY_CAP);
     cx.start_timer(Timer::PersistRetry, delay);
-    let retry_in_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+    let retry_in_ms = millis(delay);
     cx.publish(EventKind::PersistFailed {
         error: error.clone(),
         retry_in_ms,

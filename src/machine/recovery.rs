@@ -14,7 +14,7 @@ use super::operations;
 use super::session_end::{EndOfSession, end_session};
 use super::state::{Goal, State, StateEvent};
 use super::timer::Timer;
-use crate::clock::{Moment, Mono};
+use crate::clock::{Moment, Mono, millis};
 use crate::event::EventKind;
 use crate::provider::{ErrorKind, ProviderError, ProviderEvent, Verdict};
 use crate::snapshot::{DisconnectReason, ReauthReason, ReconnectCause};
@@ -142,7 +142,7 @@ pub(super) fn schedule(goal: Goal, error: ProviderError, cx: &mut Context<'_>) -
     }
     cx.core.retry.reserved = false;
     cx.start_timer(Timer::Backoff, delay);
-    let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+    let delay_ms = millis(delay);
     cx.publish(EventKind::ReconnectScheduled { attempt, delay_ms });
     Outcome::Transition(State::Waiting { goal })
 }

@@ -59,18 +59,7 @@ impl EndOfSession {
 /// next epoch begins, so that nothing of this one is heard any more.
 pub(super) fn end_session(end: EndOfSession, cx: &mut Context<'_>) -> Outcome<State> {
     let reason = end.reason;
-    let at_wallet = cx.core.may_hold_link();
-    attempt::cancel(cx);
-    for timer in [
-        Timer::UserAction,
-        Timer::UserActionPoll,
-        Timer::Backoff,
-        Timer::Expiry,
-    ] {
-        cx.stop_timer(timer);
-    }
-    cx.core.epoch = cx.core.epoch.next();
-    cx.core.link_open = false;
+    let at_wallet = leave_epoch(cx);
     cx.core.reauthenticated = false;
     cx.core.connected_since = None;
     cx.core.retry.begin(cx.now.mono);
@@ -99,6 +88,18 @@ pub(super) fn end_session(end: EndOfSession, cx: &mut Context<'_>) -> Outcome<St
     }));
     cx.effect(Effect::SettleVerify(Verdict::Unknown));
     Outcome::Transition(State::Disconnected { reason })
+}
+
+/// Begins the next epoch with nothing under way. Returns whether the wallet may hold a connection
+/// of the one before.
+fn leave_epoch(cx: &mut Context<'_>) -> bool {
+    let at_wallet = cx.core.may_hold_link();
+    attempt::cancel(cx);
+    attempt::stop_waiting(cx);
+    cx.stop_timer(Timer::Expiry);
+    cx.core.epoch = cx.core.epoch.next();
+    cx.core.link_open = false;
+    at_wallet
 }
 
 /// Has the link closed, after the close that may be under way.
@@ -141,12 +142,14 @@ pub(super) fn disconnect(mode: CloseMode, cx: &mut Context<'_>) -> Outcome<State
     next
 }
 
-/// Answers `disconnect` once wallet and store have answered.
+/// Answers `disconnect` once the wallet has answered and the store has, or has failed: that is
+/// tried again, but not waited for.
 pub(super) fn settle_disconnect(cx: &mut Context<'_>) {
-    if !cx.core.is_flushed() {
-        return;
+    let failed = |report: &DisconnectReport| report.not_persisted.is_some();
+    let stored = cx.core.persist.is_idle() || cx.core.disconnecting.as_deref().is_some_and(failed);
+    if cx.core.closing.is_none() && stored {
+        settle_disconnect_now(cx);
     }
-    settle_disconnect_now(cx);
 }
 
 fn settle_disconnect_now(cx: &mut Context<'_>) {
@@ -159,10 +162,8 @@ fn settle_disconnect_now(cx: &mut Context<'_>) {
 pub(super) fn disconnect_not_persisted(error: Arc<str>, cx: &mut Context<'_>) {
     if let Some(report) = &mut cx.core.disconnecting {
         report.not_persisted = Some(error);
-        if cx.core.closing.is_none() {
-            settle_disconnect_now(cx);
-        }
     }
+    settle_disconnect(cx);
 }
 
 pub(super) fn link_closed(
@@ -176,10 +177,6 @@ pub(super) fn link_closed(
     }
     if let Some(mode) = cx.core.close_next.take() {
         close_link(mode, cx);
-    }
-    let failed = |report: &DisconnectReport| report.not_persisted.is_some();
-    if cx.core.closing.is_none() && cx.core.disconnecting.as_deref().is_some_and(failed) {
-        settle_disconnect_now(cx);
     }
     settle_disconnect(cx);
     Outcome::Handled
@@ -224,18 +221,7 @@ pub(super) fn hook_failed(hook: Hook, error: &Arc<str>, cx: &mut Context<'_>) ->
 
 /// The end of everything. The user's intent stays as it is: a restart can restore the session.
 pub(super) fn close(flush: bool, cx: &mut Context<'_>) -> Outcome<State> {
-    let at_wallet = cx.core.may_hold_link();
-    attempt::cancel(cx);
-    for timer in [
-        Timer::UserAction,
-        Timer::UserActionPoll,
-        Timer::Backoff,
-        Timer::Expiry,
-    ] {
-        cx.stop_timer(timer);
-    }
-    cx.core.epoch = cx.core.epoch.next();
-    cx.core.link_open = false;
+    let at_wallet = leave_epoch(cx);
     operations::reject_all(|sent| OperationError::Closed { sent }, cx);
     cx.core.known.stale = !cx.core.known.accounts.is_empty();
     if flush {

@@ -10,6 +10,8 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::clock::millis;
+
 /// What went wrong between the session and a wallet, or inside the wallet.
 ///
 /// It says what happened (`kind` and message), keeps the wallet's own `code` (EIP-1193 and
@@ -275,7 +277,7 @@ impl Hash for ProviderError {
 impl Serialize for ProviderError {
     /// `{kind, message, code?, retryAfterMs?}`; structured details stay out.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let retry_after = self.0.retry_after.map(|after| after.as_millis() as u64);
+        let retry_after = self.0.retry_after.map(millis);
         let fields = 2 + usize::from(self.0.code.is_some()) + usize::from(retry_after.is_some());
         let mut out = serializer.serialize_struct("ProviderError", fields)?;
         out.serialize_field("kind", &self.0.kind)?;
