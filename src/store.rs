@@ -4,8 +4,25 @@
 //! against, so that two writers cannot overwrite each other unseen, and a removal leaves a
 //! tombstone in the same order, so that a slow write cannot bring back what was removed.
 
+#[cfg(feature = "stores")]
+pub mod backend;
+#[cfg(feature = "stores")]
+mod encrypted;
+#[cfg(feature = "stores")]
+mod envelope;
+// Only stores that write records out look into what is unknown.
+#[cfg_attr(not(feature = "stores"), allow(dead_code))]
+mod fields;
+#[cfg(feature = "stores")]
+pub mod keys;
 mod memory;
+#[cfg(feature = "stores")]
+mod plaintext;
 mod record;
+#[cfg(feature = "stores")]
+mod records;
+#[cfg(feature = "stores")]
+mod seal;
 
 use std::fmt;
 use std::future::Future;
@@ -14,8 +31,25 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "redb")]
+pub use self::encrypted::RedbStore;
+#[cfg(feature = "stores")]
+pub use self::encrypted::{EncryptedStore, FileStore, Rotation};
+#[cfg(feature = "stores")]
+pub use self::envelope::{V1Error, export_v1, import_v1};
+pub use self::fields::Extra;
+#[cfg(feature = "keyring")]
+pub use self::keys::KeyringKeys;
+#[cfg(feature = "passphrase")]
+pub use self::keys::PassphraseKeys;
+#[cfg(feature = "stores")]
+pub use self::keys::{EnvironmentKeys, KeyFile, KeySource};
 pub use self::memory::MemoryStore;
+#[cfg(feature = "stores")]
+pub use self::plaintext::PlaintextStore;
 pub use self::record::{Intent, Record, Tombstone};
+#[cfg(feature = "stores")]
+pub use self::records::Entry;
 
 /// What a [`Store`] returns.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -153,6 +187,19 @@ pub trait Store: Send + Sync + 'static {
         tombstone: Tombstone,
         expected: Revision,
     ) -> StoreFuture<'a, Revision>;
+
+    /// Moves what cannot be read out of the way and keeps it, so that something new can be written
+    /// under its name, and returns the revision to write against. The session calls it when it has
+    /// something to write and finds what it cannot read.
+    ///
+    /// The default is for stores in which everything can be read.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if it could not be moved.
+    fn set_aside<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Revision> {
+        Box::pin(async move { Ok(self.load(name).await?.revision()) })
+    }
 
     /// The names under which something stands, tombstones included, in order.
     ///

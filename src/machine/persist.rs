@@ -86,6 +86,8 @@ pub(super) fn save(fresh: bool, cx: &mut Context<'_>) {
         connected_at: core.connected_at.unwrap_or(cx.now.wall),
         expires_at: core.expiry.at(),
         generation: core.persist.next_generation(),
+        // The store knows what it read there, and keeps it.
+        extra: None,
     };
     want(Write::Save { record, fresh }, cx);
 }

@@ -39,7 +39,9 @@ pub(super) async fn write(
         };
         match result {
             Ok(revision) => return Ok(Written::Done(revision)),
-            Err(error @ StoreError::Conflict { .. }) => conflict = Some(error),
+            Err(error @ (StoreError::Conflict { .. } | StoreError::Unreadable { .. })) => {
+                conflict = Some(error);
+            }
             Err(error) => return Err(error),
         }
         revision = match look(store, name, write).await? {
@@ -63,7 +65,11 @@ async fn look(
     name: &RecordName,
     write: &Write,
 ) -> Result<Result<Revision, Written>, StoreError> {
-    let stored = store.load(name).await?;
+    let stored = match store.load(name).await {
+        // What cannot be read is kept elsewhere; the session that lives is written down.
+        Err(StoreError::Unreadable { .. }) => return Ok(Ok(store.set_aside(name).await?)),
+        loaded => loaded?,
+    };
     let revision = stored.revision();
     let Stored::Tombstone { tombstone, .. } = stored else {
         return Ok(Ok(revision));

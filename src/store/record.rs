@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::fields::Extra;
 use crate::clock::Timestamp;
 use crate::identity::{Account, Identity, NetworkId, primary_account};
 use crate::snapshot::DisconnectReason;
@@ -38,6 +39,10 @@ pub struct Record {
     pub expires_at: Option<Timestamp>,
     /// Counts the states of the session that were to be written: a later state has a higher one.
     pub generation: u64,
+    /// What a later version wrote beside and this one does not know; a store that reads it keeps
+    /// it on the next save.
+    #[serde(skip)]
+    pub extra: Option<Arc<Extra>>,
 }
 
 impl Record {
@@ -56,6 +61,7 @@ impl Record {
             connected_at,
             expires_at: None,
             generation: 0,
+            extra: None,
         }
     }
 

@@ -1,0 +1,216 @@
+//! Version 1: the plaintext session of browser session managers for Canton,
+//! `{version: 1, account, accounts, networkId, connectedAt, expiresAt?}`, times in milliseconds.
+//!
+//! Read so that their users can move over, and written so that they can move back.
+
+use std::sync::Arc;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::{Content, attach};
+use crate::clock::Timestamp;
+use crate::identity::{Account, AccountId, NetworkId, primary_account};
+use crate::store::fields::{Extra, Fields, Members, Unknown, WithUnknown, without_text};
+use crate::store::{Intent, Record};
+
+/// The wallet protocol of such a session: they know no other.
+const PROVIDER: &str = "cip0103";
+/// The latest time that is not a mistake of seconds, milliseconds and microseconds: year 9999.
+const LATEST: u64 = 253_402_300_799_999;
+
+/// Why a version 1 session cannot be read or written.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the version 1 session cannot be used: {reason}")]
+pub struct V1Error {
+    /// What is wrong, with the name of the member; values are not quoted.
+    pub reason: Arc<str>,
+}
+
+fn wrong(reason: impl Into<Arc<str>>) -> V1Error {
+    V1Error {
+        reason: reason.into(),
+    }
+}
+
+/// Reads a plaintext session of version 1, every member checked. Members it does not know, those
+/// of accounts included, are kept and come back with [`export_v1`].
+///
+/// # Errors
+///
+/// [`V1Error`] if anything is missing or wrong.
+pub fn import_v1(json: &str) -> Result<Record, V1Error> {
+    let mut fields: Fields =
+        serde_json::from_str(json).map_err(|error| wrong(without_text(&error)))?;
+    match fields.need::<u64>("version").map_err(wrong)? {
+        1 => {}
+        other => return Err(wrong(format!("its version is {other}, not 1"))),
+    }
+    match to_v2(fields)? {
+        Content::Record(record) => Ok(record),
+        Content::Tombstone(_) => Err(wrong("it is the end of a session")),
+    }
+}
+
+/// Brings a version 1 session forward to version 2.
+pub(super) fn to_v2(mut fields: Fields) -> Result<Content, V1Error> {
+    let raw: Vec<Box<RawValue>> = fields.need("accounts").map_err(wrong)?;
+    let primary: Option<Box<RawValue>> = fields.read("account").map_err(wrong)?;
+    let network: Option<NetworkId> = fields.read("networkId").map_err(wrong)?;
+    let connected_at =
+        time(&mut fields, "connectedAt")?.ok_or_else(|| wrong("`connectedAt` is missing"))?;
+    let expires_at = time(&mut fields, "expiresAt")?;
+    if expires_at.is_some_and(|expires_at| expires_at < connected_at) {
+        return Err(wrong("`expiresAt` is before `connectedAt`"));
+    }
+    let network = network.filter(|network| !network.as_str().is_empty());
+    let (mut accounts, mut extra) = (Vec::new(), Extra::default());
+    for (index, raw) in raw.iter().enumerate() {
+        let in_list = |error: V1Error| wrong(format!("account {index}: {}", error.reason));
+        let (account, unknown) = read_account(raw).map_err(in_list)?;
+        if accounts.iter().any(|it: &Account| it.id == account.id) {
+            return Err(wrong(format!("account {index} is listed twice")));
+        }
+        extra.accounts.push((account.id.clone(), unknown));
+        accounts.push(account);
+    }
+    if let Some(primary) = primary {
+        let (primary, _) = read_account(&primary)
+            .map_err(|error| wrong(format!("`account`: {}", error.reason)))?;
+        if !accounts.iter().any(|account| account.id == primary.id) {
+            return Err(wrong("`account` is not one of `accounts`"));
+        }
+        for account in &mut accounts {
+            account.primary = account.id == primary.id;
+        }
+    }
+    if accounts.is_empty() {
+        return Err(wrong("it names no account"));
+    }
+    extra.record = fields.rest();
+    extra.accounts.retain(|(_, unknown)| !unknown.is_empty());
+    let mut record = Record {
+        provider: PROVIDER.into(),
+        intent: Intent::Connected,
+        accounts: accounts.into(),
+        network,
+        connected_at,
+        expires_at,
+        generation: 0,
+        extra: None,
+    };
+    attach(&mut record, extra);
+    Ok(Content::Record(record))
+}
+
+fn time(fields: &mut Fields, name: &str) -> Result<Option<Timestamp>, V1Error> {
+    match fields.read::<f64>(name).map_err(wrong)? {
+        None => Ok(None),
+        Some(millis) if (0.0..=LATEST as f64).contains(&millis) => {
+            Ok(Some(Timestamp::from_millis(millis as u64)))
+        }
+        Some(_) => Err(wrong(format!(
+            "`{name}` is not a time in milliseconds since 1970"
+        ))),
+    }
+}
+
+fn read_account(raw: &RawValue) -> Result<(Account, Unknown), V1Error> {
+    let mut fields: Fields =
+        serde_json::from_str(raw.get()).map_err(|error| wrong(without_text(&error)))?;
+    let id: AccountId = fields.need("partyId").map_err(wrong)?;
+    if id.as_str().is_empty() {
+        return Err(wrong("`partyId` is empty"));
+    }
+    let account = Account {
+        id,
+        primary: fields.read("primary").map_err(wrong)?.unwrap_or_default(),
+        label: fields.read("hint").map_err(wrong)?,
+    };
+    Ok((account, fields.rest()))
+}
+
+/// Writes a record as a plaintext session of version 1. It holds party ids in clear: keep it as
+/// you would keep them.
+///
+/// # Errors
+///
+/// [`V1Error`] if the record names no account, or belongs to a wallet protocol that version 1
+/// does not know.
+pub fn export_v1(record: &Record) -> Result<String, V1Error> {
+    if &*record.provider != PROVIDER {
+        return Err(wrong(format!(
+            "version 1 holds sessions of `{PROVIDER}` wallets only, this is one of `{}`",
+            record.provider
+        )));
+    }
+    let primary =
+        primary_account(&record.accounts).ok_or_else(|| wrong("the record names no account"))?;
+    serde_json::to_string(&Session { record, primary })
+        .map_err(|error| wrong(format!("it cannot be written: {error}")))
+}
+
+struct Session<'a> {
+    record: &'a Record,
+    primary: &'a Account,
+}
+
+impl Serialize for Session<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { record, primary } = self;
+        let extra = record.extra.as_deref();
+        let accounts: Vec<Exported<'_>> = record
+            .accounts
+            .iter()
+            .map(|account| Exported {
+                account,
+                primary: account.id == primary.id,
+                network: record.network.as_ref(),
+                unknown: extra.and_then(|extra| extra.of_account(&account.id)),
+            })
+            .collect();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("version", &1)?;
+        if let Some(account) = accounts.iter().find(|it| it.primary) {
+            map.serialize_entry("account", &WithUnknown(account, account.unknown))?;
+        }
+        let all: Vec<_> = accounts
+            .iter()
+            .map(|it| WithUnknown(it, it.unknown))
+            .collect();
+        map.serialize_entry("accounts", &all)?;
+        map.serialize_entry("networkId", &record.network)?;
+        map.serialize_entry("connectedAt", &record.connected_at.as_millis())?;
+        if let Some(expires_at) = record.expires_at {
+            map.serialize_entry("expiresAt", &expires_at.as_millis())?;
+        }
+        if let Some(extra) = extra {
+            extra.record.write(&mut map)?;
+        }
+        map.end()
+    }
+}
+
+struct Exported<'a> {
+    account: &'a Account,
+    primary: bool,
+    network: Option<&'a NetworkId>,
+    unknown: Option<&'a Unknown>,
+}
+
+impl Members for Exported<'_> {
+    fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("primary", &self.primary)?;
+        map.serialize_entry("partyId", &self.account.id)?;
+        if let Some(label) = &self.account.label {
+            map.serialize_entry("hint", label)?;
+        }
+        // Kept among the unknown members where the account came with one.
+        let own = self.unknown.and_then(|unknown| unknown.get("networkId"));
+        match (own, self.network) {
+            (None, Some(network)) => map.serialize_entry("networkId", network),
+            _ => Ok(()),
+        }
+    }
+}

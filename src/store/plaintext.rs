@@ -1,0 +1,135 @@
+//! Records in clear, under a name that says so.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::backend::{Backend, Blob, Slot};
+use super::envelope::Content;
+use super::records::{Entry, Protection, Records, Refusal};
+use super::{Record, RecordName, Revision, Store, StoreError, StoreFuture, Stored, Tombstone};
+
+/// Keeps records in clear, for development and for disks that are encrypted as a whole. Whoever
+/// can read the backend can read accounts and networks, and whoever can write it can forge them:
+/// prefer [`EncryptedStore`](super::EncryptedStore).
+#[derive(Clone)]
+pub struct PlaintextStore<B> {
+    records: Arc<Records<B, Clear>>,
+}
+
+impl<B: Backend> PlaintextStore<B> {
+    /// Records in clear on `backend`.
+    pub fn new(backend: B) -> Self {
+        Self {
+            records: Arc::new(Records {
+                backend,
+                protection: Clear,
+            }),
+        }
+    }
+
+    /// What carries the bytes.
+    pub fn backend(&self) -> &B {
+        &self.records.backend
+    }
+
+    /// Everything that stands in the store, readable or not. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the store cannot be read right now.
+    pub async fn entries(&self) -> Result<Vec<Entry>, StoreError> {
+        self.records.entries().await
+    }
+
+    /// Removes a record for good, tombstone and all, if it has the revision `expected`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Conflict`] if it has another; [`StoreError::Unavailable`].
+    pub async fn purge(&self, name: &RecordName, expected: Revision) -> Result<(), StoreError> {
+        self.records.purge(name, expected).await
+    }
+}
+
+impl<B: Backend> Store for PlaintextStore<B> {
+    fn load<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Stored> {
+        Box::pin(self.records.load(name))
+    }
+
+    fn save<'a>(
+        &'a self,
+        name: &'a RecordName,
+        record: Record,
+        expected: Revision,
+    ) -> StoreFuture<'a, Revision> {
+        Box::pin(self.records.write(name, Content::Record(record), expected))
+    }
+
+    fn erase<'a>(
+        &'a self,
+        name: &'a RecordName,
+        tombstone: Tombstone,
+        expected: Revision,
+    ) -> StoreFuture<'a, Revision> {
+        Box::pin(
+            self.records
+                .write(name, Content::Tombstone(tombstone), expected),
+        )
+    }
+
+    fn set_aside<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Revision> {
+        Box::pin(self.records.set_aside(name))
+    }
+
+    fn list(&self) -> StoreFuture<'_, Vec<RecordName>> {
+        Box::pin(self.records.list())
+    }
+}
+
+impl<B: Backend> std::fmt::Debug for PlaintextStore<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("PlaintextStore")
+            .field(&self.records.backend.describe())
+            .finish()
+    }
+}
+
+/// No protection.
+struct Clear;
+
+impl Protection for Clear {
+    type Ready = ();
+
+    async fn ready(&self, _backend: &dyn Backend) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn slot(&self, (): &(), name: &RecordName) -> Slot {
+        let mut digest = Sha256::new();
+        digest.update(b"moorline plaintext record 1");
+        digest.update(name.as_str().as_bytes());
+        Slot::new(digest.finalize().into())
+    }
+
+    fn wrap(&self, (): &(), _: Slot, _: Revision, plain: Vec<u8>) -> Result<Vec<u8>, String> {
+        Ok(plain)
+    }
+
+    async fn unwrap(&self, (): &(), _: Slot, blob: Blob) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        Ok(Zeroizing::new(blob.bytes))
+    }
+
+    async fn floor(&self, _: Slot) -> Result<Revision, StoreError> {
+        Ok(Revision::NONE)
+    }
+
+    async fn note(&self, _: Slot, _: Revision) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn forget(&self, _: Slot) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

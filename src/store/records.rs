@@ -1,0 +1,303 @@
+//! Records on a backend: names to slots, envelopes to bytes, and compare-and-swap between.
+//! Encrypted and plaintext stores are this with a different [`Protection`].
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::backend::{Backend, BackendError, Blob, Slot};
+use super::envelope::{self, Content};
+use super::fields::Extra;
+use super::{Record, RecordName, Revision, StoreError, Stored};
+
+/// How envelopes become bytes, and names places.
+pub(super) trait Protection: Send + Sync + 'static {
+    /// What it needs for one call, such as keys.
+    type Ready: Send + Sync;
+
+    /// Fetches what it needs.
+    fn ready(
+        &self,
+        backend: &dyn Backend,
+    ) -> impl Future<Output = Result<Self::Ready, StoreError>> + Send;
+
+    /// Where a record stands.
+    fn slot(&self, ready: &Self::Ready, name: &RecordName) -> Slot;
+
+    /// The bytes of an envelope. The error is a sentence.
+    fn wrap(
+        &self,
+        ready: &Self::Ready,
+        slot: Slot,
+        revision: Revision,
+        plain: Vec<u8>,
+    ) -> Result<Vec<u8>, String>;
+
+    /// The envelope in what stands somewhere.
+    fn unwrap(
+        &self,
+        ready: &Self::Ready,
+        slot: Slot,
+        blob: Blob,
+    ) -> impl Future<Output = Result<Zeroizing<Vec<u8>>, Refusal>> + Send;
+
+    /// The revision that the next write must exceed, whatever stands there.
+    fn floor(&self, slot: Slot) -> impl Future<Output = Result<Revision, StoreError>> + Send;
+
+    /// Notes that a revision was seen or written.
+    fn note(
+        &self,
+        slot: Slot,
+        revision: Revision,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Notes that a record was removed for good.
+    fn forget(&self, slot: Slot) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Why what stands somewhere does not open.
+pub(super) enum Refusal {
+    /// It never will: this is why.
+    Unreadable(String),
+    /// Not now.
+    Store(StoreError),
+}
+
+/// One place of a store, and what stands there.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Where it stands.
+    pub slot: Slot,
+    /// The name it was written under, if it can be read.
+    pub name: Option<RecordName>,
+    /// What stands there; the error says why it cannot be read.
+    pub content: Result<Stored, StoreError>,
+}
+
+pub(super) struct Records<B, P> {
+    pub(super) backend: B,
+    pub(super) protection: P,
+}
+
+impl<B: Backend, P: Protection> Records<B, P> {
+    pub(super) async fn load(&self, name: &RecordName) -> Result<Stored, StoreError> {
+        let ready = self.protection.ready(&self.backend).await?;
+        let slot = self.protection.slot(&ready, name);
+        match self.get(name, slot).await? {
+            None => Ok(Stored::Nothing),
+            Some(blob) => {
+                let revision = blob.revision;
+                let content = self.read(&ready, name, slot, blob).await?;
+                Ok(stored(content, revision))
+            }
+        }
+    }
+
+    pub(super) async fn write(
+        &self,
+        name: &RecordName,
+        content: Content,
+        expected: Revision,
+    ) -> Result<Revision, StoreError> {
+        let ready = self.protection.ready(&self.backend).await?;
+        let slot = self.protection.slot(&ready, name);
+        let before = self.get(name, slot).await?;
+        let found = before.as_ref().map_or(Revision::NONE, |blob| blob.revision);
+        let extra = match before {
+            // Read before anything is written over it: what cannot be read stays.
+            Some(blob) => extra_of(self.read(&ready, name, slot, blob).await?),
+            None => None,
+        };
+        let floor = self.protection.floor(slot).await?;
+        // A record that was set aside leaves its revision: the next one goes on from there.
+        let matches = found == expected || (found == Revision::NONE && expected == floor);
+        if !matches {
+            return Err(conflict(name, expected, found));
+        }
+        let revision = found.max(floor).next();
+        let bytes = envelope::encode(name, &content, extra.as_deref())
+            .and_then(|plain| self.protection.wrap(&ready, slot, revision, plain))
+            .map_err(unavailable)?;
+        let put = self
+            .backend
+            .put(slot, Blob { revision, bytes }, found)
+            .await;
+        put.map_err(|error| match error {
+            BackendError::Conflict { found } => conflict(name, expected, found),
+            error => store_error(name, error),
+        })?;
+        // It stands: what cannot be noted now is noted by the next write or read.
+        if let Err(error) = self.protection.note(slot, revision).await {
+            tracing::warn!(%error, "the revision of a record could not be noted");
+        }
+        Ok(revision)
+    }
+
+    pub(super) async fn set_aside(&self, name: &RecordName) -> Result<Revision, StoreError> {
+        let ready = self.protection.ready(&self.backend).await?;
+        let slot = self.protection.slot(&ready, name);
+        match self.backend.set_aside(slot).await {
+            Ok(Some(place)) => {
+                tracing::warn!(record = %name, place, "a record that cannot be read was set aside");
+            }
+            Ok(None) => {}
+            Err(error) => return Err(store_error(name, error)),
+        }
+        self.protection.floor(slot).await
+    }
+
+    pub(super) async fn list(&self) -> Result<Vec<RecordName>, StoreError> {
+        let entries = self.entries().await?;
+        let mut names: Vec<_> = entries.into_iter().filter_map(|entry| entry.name).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    pub(super) async fn entries(&self) -> Result<Vec<Entry>, StoreError> {
+        let slots = self.slots().await?;
+        if slots.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ready = self.protection.ready(&self.backend).await?;
+        let mut entries = Vec::with_capacity(slots.len());
+        for slot in slots {
+            if let Some(entry) = self.entry(&ready, slot).await? {
+                entries.push(entry);
+            }
+        }
+        Ok(entries)
+    }
+
+    /// `None` if it was removed meanwhile.
+    async fn entry(&self, ready: &P::Ready, slot: Slot) -> Result<Option<Entry>, StoreError> {
+        let nameless = RecordName::from(slot.to_string());
+        let unreadable = |reason: String| Entry {
+            slot,
+            name: None,
+            content: Err(StoreError::Unreadable {
+                name: nameless.clone(),
+                reason: reason.into(),
+            }),
+        };
+        let blob = match self.backend.get(slot).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(blob)) => blob,
+            Err(BackendError::Damaged { reason }) => {
+                return Ok(Some(unreadable(reason.to_string())));
+            }
+            Err(error) => return Err(store_error(&nameless, error)),
+        };
+        let revision = blob.revision;
+        match self.open(ready, slot, blob).await {
+            Ok((name, content)) => Ok(Some(Entry {
+                slot,
+                name: Some(name),
+                content: Ok(stored(content, revision)),
+            })),
+            Err(Refusal::Unreadable(reason)) => Ok(Some(unreadable(reason))),
+            Err(Refusal::Store(error)) => Err(error),
+        }
+    }
+
+    /// Removes a record for good, tombstone and all.
+    pub(super) async fn purge(
+        &self,
+        name: &RecordName,
+        expected: Revision,
+    ) -> Result<(), StoreError> {
+        let ready = self.protection.ready(&self.backend).await?;
+        let slot = self.protection.slot(&ready, name);
+        let removed = self.backend.remove(slot, expected).await;
+        removed.map_err(|error| match error {
+            BackendError::Conflict { found } => conflict(name, expected, found),
+            error => store_error(name, error),
+        })?;
+        self.protection.forget(slot).await
+    }
+
+    pub(super) async fn slots(&self) -> Result<Vec<Slot>, StoreError> {
+        let slots = self.backend.list().await;
+        slots.map_err(|error| unavailable(error.to_string()))
+    }
+
+    async fn get(&self, name: &RecordName, slot: Slot) -> Result<Option<Blob>, StoreError> {
+        let got = self.backend.get(slot).await;
+        got.map_err(|error| store_error(name, error))
+    }
+
+    async fn read(
+        &self,
+        ready: &P::Ready,
+        name: &RecordName,
+        slot: Slot,
+        blob: Blob,
+    ) -> Result<Content, StoreError> {
+        let unreadable = |reason: String| StoreError::Unreadable {
+            name: name.clone(),
+            reason: reason.into(),
+        };
+        match self.open(ready, slot, blob).await {
+            Ok((written, content)) if written == *name => Ok(content),
+            Ok(_) => Err(unreadable("it belongs to another record".into())),
+            Err(Refusal::Unreadable(reason)) => Err(unreadable(reason)),
+            Err(Refusal::Store(error)) => Err(error),
+        }
+    }
+
+    pub(super) async fn open(
+        &self,
+        ready: &P::Ready,
+        slot: Slot,
+        blob: Blob,
+    ) -> Result<(RecordName, Content), Refusal> {
+        let plain = self.protection.unwrap(ready, slot, blob);
+        let (name, content) = envelope::decode(&plain.await?).map_err(Refusal::Unreadable)?;
+        if self.protection.slot(ready, &name) != slot {
+            return Err(Refusal::Unreadable("it belongs in another place".into()));
+        }
+        Ok((name, content))
+    }
+}
+
+fn stored(content: Content, revision: Revision) -> Stored {
+    match content {
+        Content::Record(record) => Stored::Record { record, revision },
+        Content::Tombstone(tombstone) => Stored::Tombstone {
+            tombstone,
+            revision,
+        },
+    }
+}
+
+fn extra_of(content: Content) -> Option<Arc<Extra>> {
+    match content {
+        Content::Record(Record { extra, .. }) => extra,
+        Content::Tombstone(_) => None,
+    }
+}
+
+fn conflict(name: &RecordName, expected: Revision, found: Revision) -> StoreError {
+    StoreError::Conflict {
+        name: name.clone(),
+        expected,
+        found,
+    }
+}
+
+pub(super) fn unavailable(reason: impl Into<Arc<str>>) -> StoreError {
+    StoreError::Unavailable {
+        reason: reason.into(),
+    }
+}
+
+fn store_error(name: &RecordName, error: BackendError) -> StoreError {
+    match error {
+        BackendError::Damaged { reason } => StoreError::Unreadable {
+            name: name.clone(),
+            reason,
+        },
+        BackendError::Unavailable { reason } => StoreError::Unavailable { reason },
+        error @ BackendError::Conflict { .. } => unavailable(error.to_string()),
+    }
+}

@@ -1,0 +1,9 @@
+//! Stores that outlive the process: what they keep, refuse and survive.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod forgery;
+mod keys;
+mod sessions;
+mod suite;
+mod support;

@@ -1,0 +1,1 @@
+//! Sessions over stores that outlive them.
