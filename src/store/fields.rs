@@ -23,6 +23,12 @@ impl Fields {
         Some(value)
     }
 
+    /// Reads a member and leaves it; `None` if it is not there or something else.
+    pub(super) fn peek<T: for<'a> Deserialize<'a>>(&self, name: &str) -> Option<T> {
+        let (_, raw) = self.0.iter().rfind(|(it, _)| it == name)?;
+        serde_json::from_str(raw.get()).ok()
+    }
+
     /// Takes a member out and reads it; `None` if it is not there or `null`.
     pub(super) fn read<T: for<'a> Deserialize<'a>>(
         &mut self,

@@ -68,7 +68,7 @@ pub(super) fn to_v2(mut fields: Fields) -> Result<Content, V1Error> {
     let (mut accounts, mut extra) = (Vec::new(), Extra::default());
     for (index, raw) in raw.iter().enumerate() {
         let in_list = |error: V1Error| wrong(format!("account {index}: {}", error.reason));
-        let (account, unknown) = read_account(raw).map_err(in_list)?;
+        let (account, unknown) = read_account(raw, network.as_ref()).map_err(in_list)?;
         if accounts.iter().any(|it: &Account| it.id == account.id) {
             return Err(wrong(format!("account {index} is listed twice")));
         }
@@ -76,7 +76,7 @@ pub(super) fn to_v2(mut fields: Fields) -> Result<Content, V1Error> {
         accounts.push(account);
     }
     if let Some(primary) = primary {
-        let (primary, _) = read_account(&primary)
+        let (primary, _) = read_account(&primary, None)
             .map_err(|error| wrong(format!("`account`: {}", error.reason)))?;
         if !accounts.iter().any(|account| account.id == primary.id) {
             return Err(wrong("`account` is not one of `accounts`"));
@@ -116,7 +116,11 @@ fn time(fields: &mut Fields, name: &str) -> Result<Option<Timestamp>, V1Error> {
     }
 }
 
-fn read_account(raw: &RawValue) -> Result<(Account, Unknown), V1Error> {
+/// `network` is the session's: an account that names the same tells nothing more.
+fn read_account(
+    raw: &RawValue,
+    network: Option<&NetworkId>,
+) -> Result<(Account, Unknown), V1Error> {
     let mut fields: Fields =
         serde_json::from_str(raw.get()).map_err(|error| wrong(without_text(&error)))?;
     let id: AccountId = fields.need("partyId").map_err(wrong)?;
@@ -128,6 +132,9 @@ fn read_account(raw: &RawValue) -> Result<(Account, Unknown), V1Error> {
         primary: fields.read("primary").map_err(wrong)?.unwrap_or_default(),
         label: fields.read("hint").map_err(wrong)?,
     };
+    if fields.peek::<NetworkId>("networkId").as_ref() == network {
+        fields.take("networkId");
+    }
     Ok((account, fields.rest()))
 }
 
