@@ -15,9 +15,11 @@ mod envelope;
 mod fields;
 #[cfg(feature = "stores")]
 pub mod keys;
+mod lookup;
 mod memory;
 #[cfg(feature = "stores")]
 mod plaintext;
+mod reconcile;
 mod record;
 #[cfg(feature = "stores")]
 mod records;
@@ -36,7 +38,7 @@ pub use self::encrypted::RedbStore;
 #[cfg(feature = "stores")]
 pub use self::encrypted::{EncryptedStore, FileStore, Rotation};
 #[cfg(feature = "stores")]
-pub use self::envelope::{V1Error, export_v1, import_v1};
+pub use self::envelope::{FormatError, export, export_v1, import};
 pub use self::fields::Extra;
 #[cfg(feature = "keyring")]
 pub use self::keys::KeyringKeys;
@@ -44,9 +46,11 @@ pub use self::keys::KeyringKeys;
 pub use self::keys::PassphraseKeys;
 #[cfg(feature = "stores")]
 pub use self::keys::{EnvironmentKeys, KeyFile, KeySource};
+pub use self::lookup::{has_session_for, session_for};
 pub use self::memory::MemoryStore;
 #[cfg(feature = "stores")]
 pub use self::plaintext::PlaintextStore;
+pub use self::reconcile::{Difference, Differences, reconcile};
 pub use self::record::{Intent, Record, Tombstone};
 #[cfg(feature = "stores")]
 pub use self::records::Entry;

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use moorline_dev_wallet::Approval;
 
 use crate::graph::Format;
+use crate::sessions::SessionsArgs;
 
 /// Keeps programs connected to wallets.
 ///
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     /// Prints its address and serves until Ctrl-C. Not for production: everybody who reaches the
     /// port is its user.
     Wallet(WalletArgs),
+    /// Shows and manages the sessions that are stored, sealed, on this computer.
+    Sessions(SessionsArgs),
     /// Draws the state diagram, from what exploring the machine reaches.
     Graph {
         /// The language of the diagram.

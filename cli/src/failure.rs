@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use moorline::store::backend::BackendError;
+use moorline::store::{FormatError, RecordName, StoreError};
 use moorline::{BuildError, ConnectError};
 use moorline_cip0103::ConfigError;
 use moorline_dev_wallet::StartError;
@@ -33,6 +35,34 @@ pub(crate) enum Failure {
     },
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error("{}: {source}", .path.display())]
+    File {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the store cannot be opened: {0}")]
+    Backend(#[from] BackendError),
+    #[error("{0}")]
+    Keys(String),
+    #[error("this computer tells no folder for application data: say where with {0}")]
+    NoHome(&'static str),
+    #[cfg(not(feature = "keyring"))]
+    #[error("this program was built without the feature `keyring`")]
+    KeyringNotBuilt,
+    #[error("there is no session `{0}`; `moorline sessions list` names those that are there")]
+    NoSession(RecordName),
+    #[error("the session `{0}` has ended; there is nothing to export")]
+    SessionEnded(RecordName),
+    #[error("there is a session `{0}` already: choose another name, or say --replace")]
+    SessionThere(RecordName),
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    #[error("secrets are shown on a terminal only, not written into files and pipes")]
+    SecretsOffTerminal,
+    #[error("{unreadable} of {total} sessions cannot be read; they were left as they are")]
+    Unreadable { unreadable: usize, total: usize },
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
@@ -41,7 +71,11 @@ impl Failure {
     /// 2 for input that cannot be used, 1 for everything else.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Address(_) | Self::BadScenarios(_) => ExitCode::from(2),
+            Self::Address(_)
+            | Self::BadScenarios(_)
+            | Self::Format(_)
+            | Self::NoSession(_)
+            | Self::SecretsOffTerminal => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }

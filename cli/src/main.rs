@@ -8,8 +8,12 @@ mod describe;
 mod failure;
 mod graph;
 mod interrupt;
+#[cfg(feature = "keyring")]
+mod keyring;
 mod output;
 mod run;
+mod sessions;
+mod stores;
 mod timeline;
 mod wallet;
 
@@ -28,6 +32,7 @@ fn main() -> ExitCode {
         Command::Demo { json } => in_runtime(demo::run(Output::new(json))),
         Command::Run(options) => in_runtime(run::run(options)),
         Command::Connect(options) => in_runtime(connect::run(options)),
+        Command::Sessions(options) => in_runtime(sessions::run(options)),
         Command::Wallet(options) => in_runtime(wallet::run(options)),
     };
     match result {

@@ -11,12 +11,56 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-pub use self::v1::{V1Error, export_v1, import_v1};
+pub use self::v1::export_v1;
 use super::fields::{Extra, Fields, without_text};
 use super::{Record, RecordName, Tombstone};
 
 /// The version that is written.
 pub(super) const VERSION: u16 = 2;
+
+/// Why a written session cannot be read, or a record not written in a version.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the session cannot be used: {reason}")]
+pub struct FormatError {
+    /// What is wrong, with the name of the member; values are not quoted.
+    pub reason: Arc<str>,
+}
+
+fn wrong(reason: impl Into<Arc<str>>) -> FormatError {
+    FormatError {
+        reason: reason.into(),
+    }
+}
+
+/// Reads a session in clear, of any version, every member checked: version 1 as browser session
+/// managers write it, or version 2 as [`export`] does. Members it does not know, those of accounts
+/// included, are kept.
+///
+/// # Errors
+///
+/// [`FormatError`] if anything is missing or wrong.
+pub fn import(json: &str) -> Result<Record, FormatError> {
+    match read_any(json).map_err(wrong)? {
+        Content::Record(record) => Ok(record),
+        Content::Tombstone(_) => Err(wrong("it is the end of a session, not a session")),
+    }
+}
+
+/// Writes a record in clear as version 2, with all that is known of it and all that is not. It
+/// holds account ids and perhaps more: keep it as you would keep them.
+///
+/// # Errors
+///
+/// [`FormatError`] never happens in practice: a record is text and numbers.
+pub fn export(record: &Record) -> Result<String, FormatError> {
+    let content = Content::Record(record.clone());
+    let extra = record.extra.as_deref();
+    serde_json::to_string(&v2::Envelope {
+        content: &content,
+        extra,
+    })
+    .map_err(|error| wrong(format!("it cannot be written: {error}")))
+}
 
 /// What an envelope holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,7 +109,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(RecordName, Content), String> {
 fn read_any(text: &str) -> Result<Content, String> {
     let mut fields: Fields = serde_json::from_str(text).map_err(|error| without_text(&error))?;
     match fields.need::<u64>("version")? {
-        1 => v1::to_v2(fields).map_err(|error| error.to_string()),
+        1 => v1::to_v2(fields).map_err(|error| error.reason.to_string()),
         2 => v2::decode(fields),
         later => Err(format!(
             "it was written by a later version (envelope version {later}; this one knows up to \

@@ -8,4 +8,5 @@ mod graph;
 mod help;
 mod output;
 mod run;
+mod sessions;
 mod support;

@@ -11,12 +11,13 @@ use super::fs::create_private_folder;
 use super::{Backend, BackendError, BackendFuture, Blob, Slot, blocking};
 use crate::store::Revision;
 
-/// By slot: revision and bytes.
-type Table = TableDefinition<'static, [u8; 32], (u64, &'static [u8])>;
+/// Revision and bytes.
+type Value = (u64, &'static [u8]);
 
-const RECORDS: Table = TableDefinition::new("moorline-records-1");
+/// By slot.
+const RECORDS: TableDefinition<'_, [u8; 32], Value> = TableDefinition::new("moorline-records-1");
 /// By slot and time set aside in nanoseconds.
-const ASIDE: TableDefinition<'static, ([u8; 32], u128), (u64, &'static [u8])> =
+const ASIDE: TableDefinition<'_, ([u8; 32], u128), Value> =
     TableDefinition::new("moorline-aside-1");
 
 /// Keeps all records in one `redb` database file, readable by its owner only. Every write is
@@ -85,7 +86,7 @@ fn storage(error: impl std::fmt::Display) -> BackendError {
     BackendError::unavailable(format!("the database failed: {error}"))
 }
 
-type Records<'a> = redb::Table<'a, [u8; 32], (u64, &'static [u8])>;
+type Records<'a> = redb::Table<'a, [u8; 32], Value>;
 
 impl Inner {
     fn change<T>(

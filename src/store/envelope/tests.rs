@@ -115,7 +115,7 @@ const V1: &str = concat!(
 
 #[test]
 fn version_1_is_brought_forward() {
-    let record = import_v1(V1).unwrap();
+    let record = import(V1).unwrap();
     let ids: Vec<_> = record.accounts.iter().map(|it| it.id.as_str()).collect();
     assert_eq!(ids, ["bob::1220bb", "alice::1220aa"]);
     assert_eq!(record.identity().unwrap().account.as_str(), "alice::1220aa");
@@ -144,7 +144,7 @@ fn version_1_is_brought_forward() {
 
 #[test]
 fn version_1_can_be_written_again() {
-    let record = import_v1(V1).unwrap();
+    let record = import(V1).unwrap();
     let written = export_v1(&record).unwrap();
     let value: serde_json::Value = serde_json::from_str(&written).unwrap();
     assert_eq!(value["version"], 1);
@@ -154,13 +154,13 @@ fn version_1_can_be_written_again() {
     assert_eq!(value["connectedAt"], 1_773_144_000_000_u64);
     assert_eq!(value["expiresAt"], 1_773_230_400_000_u64);
     assert_eq!(value["theme"], "dark");
-    assert_eq!(import_v1(&written).unwrap(), record);
+    assert_eq!(import(&written).unwrap(), record);
 }
 
 #[test]
 fn every_member_of_version_1_is_checked() {
     for (from, to, why) in [
-        (r#""version":1"#, r#""version":2"#, "version is 2"),
+        (r#""version":1"#, r#""version":3"#, "later version"),
         (
             r#""connectedAt":1773144000000,"#,
             "",
@@ -190,16 +190,11 @@ fn every_member_of_version_1_is_checked() {
     ] {
         let text = V1.replacen(from, to, 1);
         assert_ne!(text, V1, "{from}");
-        let error = import_v1(&text).unwrap_err().to_string();
+        let error = import(&text).unwrap_err().to_string();
         assert!(error.contains(why), "{from} -> {to}: {error}");
     }
     let none = r#"{"version":1,"account":null,"accounts":[],"networkId":null,"connectedAt":0}"#;
-    assert!(
-        import_v1(none)
-            .unwrap_err()
-            .to_string()
-            .contains("no account")
-    );
+    assert!(import(none).unwrap_err().to_string().contains("no account"));
 }
 
 #[test]
@@ -211,5 +206,21 @@ fn a_session_of_another_protocol_has_no_version_1() {
             .unwrap_err()
             .to_string()
             .contains("eip1193")
+    );
+}
+
+#[test]
+fn a_record_can_be_taken_along_in_clear() {
+    let record = import(V1).unwrap();
+    let text = export(&record).unwrap();
+    assert!(text.starts_with(r#"{"version":2,"record":{"#), "{text}");
+    assert_eq!(import(&text).unwrap(), record);
+    let end =
+        r#"{"version":2,"tombstone":{"reason":"user","at":"2026-03-10T12:00:00Z","generation":1}}"#;
+    assert!(
+        import(end)
+            .unwrap_err()
+            .to_string()
+            .contains("the end of a session")
     );
 }

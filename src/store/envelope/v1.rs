@@ -3,13 +3,11 @@
 //!
 //! Read so that their users can move over, and written so that they can move back.
 
-use std::sync::Arc;
-
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Content, attach};
+use super::{Content, FormatError, attach, wrong};
 use crate::clock::Timestamp;
 use crate::identity::{Account, AccountId, NetworkId, primary_account};
 use crate::store::fields::{Extra, Fields, Members, Unknown, WithUnknown, without_text};
@@ -20,41 +18,8 @@ const PROVIDER: &str = "cip0103";
 /// The latest time that is not a mistake of seconds, milliseconds and microseconds: year 9999.
 const LATEST: u64 = 253_402_300_799_999;
 
-/// Why a version 1 session cannot be read or written.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the version 1 session cannot be used: {reason}")]
-pub struct V1Error {
-    /// What is wrong, with the name of the member; values are not quoted.
-    pub reason: Arc<str>,
-}
-
-fn wrong(reason: impl Into<Arc<str>>) -> V1Error {
-    V1Error {
-        reason: reason.into(),
-    }
-}
-
-/// Reads a plaintext session of version 1, every member checked. Members it does not know, those
-/// of accounts included, are kept and come back with [`export_v1`].
-///
-/// # Errors
-///
-/// [`V1Error`] if anything is missing or wrong.
-pub fn import_v1(json: &str) -> Result<Record, V1Error> {
-    let mut fields: Fields =
-        serde_json::from_str(json).map_err(|error| wrong(without_text(&error)))?;
-    match fields.need::<u64>("version").map_err(wrong)? {
-        1 => {}
-        other => return Err(wrong(format!("its version is {other}, not 1"))),
-    }
-    match to_v2(fields)? {
-        Content::Record(record) => Ok(record),
-        Content::Tombstone(_) => Err(wrong("it is the end of a session")),
-    }
-}
-
 /// Brings a version 1 session forward to version 2.
-pub(super) fn to_v2(mut fields: Fields) -> Result<Content, V1Error> {
+pub(super) fn to_v2(mut fields: Fields) -> Result<Content, FormatError> {
     let raw: Vec<Box<RawValue>> = fields.need("accounts").map_err(wrong)?;
     let primary: Option<Box<RawValue>> = fields.read("account").map_err(wrong)?;
     let network: Option<NetworkId> = fields.read("networkId").map_err(wrong)?;
@@ -67,7 +32,7 @@ pub(super) fn to_v2(mut fields: Fields) -> Result<Content, V1Error> {
     let network = network.filter(|network| !network.as_str().is_empty());
     let (mut accounts, mut extra) = (Vec::new(), Extra::default());
     for (index, raw) in raw.iter().enumerate() {
-        let in_list = |error: V1Error| wrong(format!("account {index}: {}", error.reason));
+        let in_list = |error: FormatError| wrong(format!("account {index}: {}", error.reason));
         let (account, unknown) = read_account(raw, network.as_ref()).map_err(in_list)?;
         if accounts.iter().any(|it: &Account| it.id == account.id) {
             return Err(wrong(format!("account {index} is listed twice")));
@@ -104,7 +69,7 @@ pub(super) fn to_v2(mut fields: Fields) -> Result<Content, V1Error> {
     Ok(Content::Record(record))
 }
 
-fn time(fields: &mut Fields, name: &str) -> Result<Option<Timestamp>, V1Error> {
+fn time(fields: &mut Fields, name: &str) -> Result<Option<Timestamp>, FormatError> {
     match fields.read::<f64>(name).map_err(wrong)? {
         None => Ok(None),
         Some(millis) if (0.0..=LATEST as f64).contains(&millis) => {
@@ -120,7 +85,7 @@ fn time(fields: &mut Fields, name: &str) -> Result<Option<Timestamp>, V1Error> {
 fn read_account(
     raw: &RawValue,
     network: Option<&NetworkId>,
-) -> Result<(Account, Unknown), V1Error> {
+) -> Result<(Account, Unknown), FormatError> {
     let mut fields: Fields =
         serde_json::from_str(raw.get()).map_err(|error| wrong(without_text(&error)))?;
     let id: AccountId = fields.need("partyId").map_err(wrong)?;
@@ -143,9 +108,9 @@ fn read_account(
 ///
 /// # Errors
 ///
-/// [`V1Error`] if the record names no account, or belongs to a wallet protocol that version 1
+/// [`FormatError`] if the record names no account, or belongs to a wallet protocol that version 1
 /// does not know.
-pub fn export_v1(record: &Record) -> Result<String, V1Error> {
+pub fn export_v1(record: &Record) -> Result<String, FormatError> {
     if &*record.provider != PROVIDER {
         return Err(wrong(format!(
             "version 1 holds sessions of `{PROVIDER}` wallets only, this is one of `{}`",
