@@ -237,6 +237,8 @@ fn store(world: &World<'_>, deed: &StoreDeed) {
         StoreDeed::Hangs(calls) => store.treat(*calls, &Treatment::Hangs),
         StoreDeed::Works => store.treat(crate::model::StoreCall::All, &Treatment::Works),
         StoreDeed::Corrupt => store.corrupt(),
+        StoreDeed::Replay => store.replay(),
+        StoreDeed::LoseKey(lost) => store.lose_key(*lost),
         StoreDeed::Erase => store.end(now),
         StoreDeed::Put {
             accounts,

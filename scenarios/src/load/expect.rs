@@ -123,6 +123,7 @@ pub(super) fn read(node: &Node, source: &Source<'_>) -> Result<Vec<Expect>, Prob
     })?;
     r.on("pending", plain(Check::Pending))?;
     r.on("record", |node| record(node).map(Check::Record))?;
+    r.on("aside", plain(Check::Aside))?;
     r.on("notices", plain(Check::Notices))?;
     r.each("hooks", |name, node| match name {
         "reauth" | "invalidate" => Ok(Check::Hooks(name.into(), u64::read(node)?)),
@@ -170,12 +171,15 @@ fn last_error(node: &Node) -> Result<Check, Problem> {
     Ok(Check::LastError(Some(written)))
 }
 
-/// `"absent"`, `"tombstone user"`, or `{ account = "alice", network = "canton:local",
+/// `"absent"`, `"unreadable"`, `"tombstone user"`, or `{ account = "alice", network = "canton:local",
 /// expires_at = "30d", intent = "connected" }`.
 fn record(node: &Node) -> Result<RecordPattern, Problem> {
     if let Some(text) = node.as_str() {
         if text == "absent" {
             return Ok(RecordPattern::Absent);
+        }
+        if text == "unreadable" {
+            return Ok(RecordPattern::Unreadable);
         }
         if let Some(reason) = text.strip_prefix("tombstone ") {
             let known = moorline::snapshot::DisconnectReason::ALL;
@@ -184,7 +188,8 @@ fn record(node: &Node) -> Result<RecordPattern, Problem> {
             }
         }
         return Err(node.problem(format!(
-            "`{text}` is not a record: write \"absent\", \"tombstone REASON\" or a table"
+            "`{text}` is not a record: write \"absent\", \"unreadable\", \"tombstone REASON\" or a \
+             table"
         )));
     }
     let mut table = node.table("a record")?;

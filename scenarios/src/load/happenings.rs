@@ -30,6 +30,9 @@ pub(super) fn store(table: &mut Table<'_>) -> Result<StoreDeed, Problem> {
         Hangs,
         Works,
         Corrupt,
+        Replay,
+        KeyLost,
+        KeyFound,
         Put,
         Erase,
     }
@@ -39,6 +42,9 @@ pub(super) fn store(table: &mut Table<'_>) -> Result<StoreDeed, Problem> {
         ("hangs", Kind::Hangs),
         ("works", Kind::Works),
         ("corrupt", Kind::Corrupt),
+        ("replay", Kind::Replay),
+        ("key-lost", Kind::KeyLost),
+        ("key-found", Kind::KeyFound),
         ("put", Kind::Put),
         ("erase", Kind::Erase),
     ];
@@ -57,6 +63,9 @@ pub(super) fn store(table: &mut Table<'_>) -> Result<StoreDeed, Problem> {
         Kind::Hangs => StoreDeed::Hangs(calls),
         Kind::Works => StoreDeed::Works,
         Kind::Corrupt => StoreDeed::Corrupt,
+        Kind::Replay => StoreDeed::Replay,
+        Kind::KeyLost => StoreDeed::LoseKey(true),
+        Kind::KeyFound => StoreDeed::LoseKey(false),
         Kind::Put => StoreDeed::Put {
             accounts: match table.node("accounts") {
                 Some(node) => accounts(node)?,

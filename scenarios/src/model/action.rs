@@ -155,8 +155,12 @@ pub(crate) enum StoreDeed {
     /// Never answers.
     Hangs(StoreCall),
     Works,
-    /// What stands there cannot be read.
+    /// What stands there cannot be read: it is cut short.
     Corrupt,
+    /// The first record is put back in place of the present one.
+    Replay,
+    /// A process that opens the store finds no key, or finds it again.
+    LoseKey(bool),
     /// Another process writes a record.
     Put {
         accounts: Vec<Account>,

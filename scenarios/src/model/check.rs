@@ -51,6 +51,8 @@ pub(crate) enum Check {
     Hooks(String, u64),
     /// Everything the invalidation hook was told since the last look.
     Invalidations(Vec<String>),
+    /// How many records were set aside because they could not be read.
+    Aside(u64),
     /// The time since the start.
     Elapsed(Duration),
     /// How many events a subscriber that does not read has missed.
@@ -98,6 +100,7 @@ pub(crate) type ErrorPattern = Value;
 #[derive(Clone, Debug)]
 pub(crate) enum RecordPattern {
     Absent,
+    Unreadable,
     Tombstone(String),
     Record {
         accounts: Option<Vec<String>>,

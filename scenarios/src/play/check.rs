@@ -68,6 +68,10 @@ impl World<'_> {
                 let seen = hook.as_ref().map_or(0, super::hooks::ScriptedHook::calls);
                 one(seen == *wanted, wanted.to_string(), seen.to_string())
             }
+            Check::Aside(wanted) => {
+                let seen = self.store.aside() as u64;
+                one(seen == *wanted, wanted.to_string(), seen.to_string())
+            }
             Check::Elapsed(wanted) => {
                 let seen = self.elapsed();
                 one(seen == *wanted, short(*wanted), short(seen))
@@ -189,9 +193,17 @@ impl World<'_> {
     }
 
     fn record(&self, wanted: &RecordPattern) -> Rows {
-        let stored = self.store.peek();
+        let stored = match self.store.peek() {
+            Ok(stored) => stored,
+            Err(error) => {
+                let same = matches!(wanted, RecordPattern::Unreadable);
+                let wanted = if same { "unreadable" } else { "a record" };
+                return one(same, wanted, format!("unreadable ({error})"));
+            }
+        };
         let seen = show_stored(&stored);
         match (wanted, &stored) {
+            (RecordPattern::Unreadable, _) => one(false, "unreadable", seen),
             (RecordPattern::Absent, stored) => {
                 one(matches!(stored, Stored::Nothing), "absent", seen)
             }

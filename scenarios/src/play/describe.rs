@@ -114,6 +114,9 @@ fn store(deed: &StoreDeed) -> String {
         StoreDeed::Hangs(calls) => format!("hangs ({calls:?})"),
         StoreDeed::Works => "works".into(),
         StoreDeed::Corrupt => "cannot be read".into(),
+        StoreDeed::Replay => "has its first record put back".into(),
+        StoreDeed::LoseKey(true) => "has lost its key".into(),
+        StoreDeed::LoseKey(false) => "has found its key".into(),
         StoreDeed::Put { .. } => "is written by another process".into(),
         StoreDeed::Erase => "is erased by another process".into(),
     }

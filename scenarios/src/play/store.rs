@@ -1,29 +1,44 @@
-//! A store that does as it is told.
+//! A store that does as it is told: sealed records in memory, as a process sees them and as
+//! somebody who changes them behind its back does.
+
+mod keys;
 
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use moorline::snapshot::DisconnectReason;
+use moorline::store::backend::{Backend, Blob, Memory, Slot};
 use moorline::store::{
-    MemoryStore, Record, RecordName, Revision, Store, StoreError, StoreFuture, Stored, Tombstone,
+    EncryptedStore, Record, RecordName, Revision, Store, StoreError, StoreFuture, Stored, Tombstone,
 };
 use moorline::{Account, NetworkId, Timestamp};
 
+use self::keys::ScriptedKeys;
 use crate::model::StoreCall;
 
-/// A memory store between the session and a script.
-#[derive(Clone, Debug, Default)]
+const APPLICATION: &str = "scenario";
+
+/// A store between the session and a script.
+#[derive(Clone)]
 pub(super) struct ScriptedStore {
-    inner: MemoryStore,
+    memory: Memory,
+    keys: ScriptedKeys,
+    /// As another process has it open, whose key is never lost.
+    other: EncryptedStore<Memory>,
     mood: Arc<Mutex<Mood>>,
 }
 
-#[derive(Debug, Default)]
 struct Mood {
+    /// As the session's process has it open.
+    own: EncryptedStore<Memory>,
     load: Treatment,
     write: Treatment,
-    corrupt: bool,
+    /// What was damaged: as it was, and as it is.
+    damaged: Option<(Slot, Blob, Blob)>,
+    /// The first record that was written.
+    first: Option<(Slot, Blob)>,
     writes: u64,
 }
 
@@ -39,6 +54,27 @@ pub(super) enum Treatment {
 /// The name under which the session is stored.
 pub(super) const RECORD: &str = "session";
 
+impl Default for ScriptedStore {
+    fn default() -> Self {
+        let (memory, keys) = (Memory::new(), ScriptedKeys::default());
+        let open = |keys| EncryptedStore::new(memory.clone(), keys, APPLICATION);
+        let mood = Mood {
+            own: open(keys.clone()),
+            load: Treatment::Works,
+            write: Treatment::Works,
+            damaged: None,
+            first: None,
+            writes: 0,
+        };
+        Self {
+            other: open(keys.never_lost()),
+            mood: Arc::new(Mutex::new(mood)),
+            memory,
+            keys,
+        }
+    }
+}
+
 impl ScriptedStore {
     fn lock(&self) -> MutexGuard<'_, Mood> {
         self.mood.lock().unwrap_or_else(PoisonError::into_inner)
@@ -52,21 +88,69 @@ impl ScriptedStore {
         if calls != StoreCall::Load {
             mood.write = treatment.clone();
         }
-        if matches!(treatment, Treatment::Works) {
-            mood.corrupt = false;
+        if !matches!(treatment, Treatment::Works) {
+            return;
+        }
+        // Repaired, unless it was written over meanwhile.
+        if let Some((slot, good, bad)) = mood.damaged.take()
+            && self.blob(slot).as_ref() == Some(&bad)
+        {
+            self.memory.overwrite(slot, good);
         }
     }
 
+    /// The process that has the store open ends, and a new one opens it.
+    pub(super) fn reopen(&self) {
+        let own = EncryptedStore::new(self.memory.clone(), self.keys.clone(), APPLICATION);
+        self.lock().own = own;
+    }
+
+    /// Cuts the record short.
     pub(super) fn corrupt(&self) {
-        self.lock().corrupt = true;
+        let Some((slot, good)) = self.current() else {
+            return;
+        };
+        let mut bad = good.clone();
+        bad.bytes.truncate(bad.bytes.len() / 2);
+        self.memory.overwrite(slot, bad.clone());
+        self.lock().damaged = Some((slot, good, bad));
+    }
+
+    /// Puts the first record that was ever written in place of the present one.
+    pub(super) fn replay(&self) {
+        let first = self.lock().first.clone();
+        if let Some((slot, blob)) = first {
+            self.memory.overwrite(slot, blob);
+        }
+    }
+
+    /// Whether a process that opens the store finds the key.
+    pub(super) fn lose_key(&self, lost: bool) {
+        self.keys.lose(lost);
     }
 
     pub(super) fn writes(&self) -> u64 {
         self.lock().writes
     }
 
-    pub(super) fn peek(&self) -> Stored {
-        self.inner.peek(&RECORD.into())
+    /// How many records were set aside.
+    pub(super) fn aside(&self) -> usize {
+        self.memory.aside().len()
+    }
+
+    pub(super) fn peek(&self) -> Result<Stored, StoreError> {
+        at_once(self.other.load(&RECORD.into()))
+    }
+
+    fn current(&self) -> Option<(Slot, Blob)> {
+        let slot = at_once(async { Ok(self.memory.list().await.unwrap_or_default()) });
+        let slot = slot.ok()?.into_iter().next()?;
+        Some((slot, self.blob(slot)?))
+    }
+
+    fn blob(&self, slot: Slot) -> Option<Blob> {
+        let blob = at_once(async { Ok(self.memory.get(slot).await.ok().flatten()) });
+        blob.ok().flatten()
     }
 
     /// Another process writes a record.
@@ -78,22 +162,36 @@ impl ScriptedStore {
         provider: &str,
         now: Timestamp,
     ) {
-        let revision = self.peek().revision().next();
         let mut record = Record::new(provider, accounts, network, now);
         record.expires_at = expires_at;
-        let stored = Stored::Record { record, revision };
-        self.inner.put(RECORD.into(), stored);
+        self.from_elsewhere(|revision| {
+            Box::pin(async move { self.other.save(&RECORD.into(), record, revision).await })
+        });
     }
 
     /// Another process ends the session.
     pub(super) fn end(&self, now: Timestamp) {
-        let revision = self.peek().revision().next();
         let tombstone = Tombstone::new(DisconnectReason::User, now);
-        let stored = Stored::Tombstone {
-            tombstone,
-            revision,
-        };
-        self.inner.put(RECORD.into(), stored);
+        self.from_elsewhere(|revision| {
+            Box::pin(async move { self.other.erase(&RECORD.into(), tombstone, revision).await })
+        });
+    }
+
+    fn from_elsewhere<'a>(&'a self, write: impl FnOnce(Revision) -> StoreFuture<'a, Revision>) {
+        let revision = self
+            .peek()
+            .map_or(Revision::NONE, |stored| stored.revision());
+        // What cannot be read stays: the other process fares no better.
+        let _refused = at_once(write(revision));
+    }
+
+    /// Notes the first record, for [`replay`](Self::replay).
+    fn written(&self) {
+        let current = self.current();
+        let mut mood = self.lock();
+        if mood.first.is_none() {
+            mood.first = current;
+        }
     }
 
     async fn pass(&self, write: bool) -> Result<(), StoreError> {
@@ -127,14 +225,19 @@ impl ScriptedStore {
         }
     }
 
-    fn readable(&self, name: &RecordName) -> Result<(), StoreError> {
-        if self.lock().corrupt {
-            return Err(StoreError::Unreadable {
-                name: name.clone(),
-                reason: "scripted".into(),
-            });
-        }
-        Ok(())
+    fn own(&self) -> EncryptedStore<Memory> {
+        self.lock().own.clone()
+    }
+}
+
+/// The result of what never waits.
+fn at_once<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let mut call = std::pin::pin!(call);
+    match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(StoreError::Unavailable {
+            reason: "it waits".into(),
+        }),
     }
 }
 
@@ -142,8 +245,7 @@ impl Store for ScriptedStore {
     fn load<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Stored> {
         Box::pin(async move {
             self.pass(false).await?;
-            self.readable(name)?;
-            self.inner.load(name).await
+            self.own().load(name).await
         })
     }
 
@@ -155,7 +257,9 @@ impl Store for ScriptedStore {
     ) -> StoreFuture<'a, Revision> {
         Box::pin(async move {
             self.pass(true).await?;
-            self.inner.save(name, record, expected).await
+            let saved = self.own().save(name, record, expected).await;
+            self.written();
+            saved
         })
     }
 
@@ -167,11 +271,15 @@ impl Store for ScriptedStore {
     ) -> StoreFuture<'a, Revision> {
         Box::pin(async move {
             self.pass(true).await?;
-            self.inner.erase(name, tombstone, expected).await
+            self.own().erase(name, tombstone, expected).await
         })
     }
 
+    fn set_aside<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Revision> {
+        Box::pin(async move { self.own().set_aside(name).await })
+    }
+
     fn list(&self) -> StoreFuture<'_, Vec<RecordName>> {
-        self.inner.list()
+        Box::pin(async move { self.own().list().await })
     }
 }

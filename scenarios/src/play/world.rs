@@ -287,6 +287,7 @@ impl<'s> World<'s> {
             self.pace.settle().await;
         }
         self.drop_session().await;
+        self.store.reopen();
         self.build_session()
     }
 }
