@@ -100,7 +100,7 @@ fn bad_values_are_refused_with_what_would_do() {
         (
             "[[step]]\nexpect.record = \"tombstone boredom\"\n",
             "t.scenario.toml:4:17: `tombstone boredom` is not a record: write \"absent\", \
-             \"tombstone REASON\" or a table",
+             \"unreadable\", \"tombstone REASON\" or a table",
         ),
     ] {
         assert_eq!(refused(&with_steps(steps)), expected);

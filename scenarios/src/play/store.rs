@@ -164,7 +164,7 @@ impl ScriptedStore {
     ) {
         let mut record = Record::new(provider, accounts, network, now);
         record.expires_at = expires_at;
-        self.from_elsewhere(|revision| {
+        self.write_elsewhere(|revision| {
             Box::pin(async move { self.other.save(&RECORD.into(), record, revision).await })
         });
     }
@@ -172,12 +172,12 @@ impl ScriptedStore {
     /// Another process ends the session.
     pub(super) fn end(&self, now: Timestamp) {
         let tombstone = Tombstone::new(DisconnectReason::User, now);
-        self.from_elsewhere(|revision| {
+        self.write_elsewhere(|revision| {
             Box::pin(async move { self.other.erase(&RECORD.into(), tombstone, revision).await })
         });
     }
 
-    fn from_elsewhere<'a>(&'a self, write: impl FnOnce(Revision) -> StoreFuture<'a, Revision>) {
+    fn write_elsewhere<'a>(&'a self, write: impl FnOnce(Revision) -> StoreFuture<'a, Revision>) {
         let revision = self
             .peek()
             .map_or(Revision::NONE, |stored| stored.revision());
