@@ -12,6 +12,7 @@ mod report;
 mod requests;
 mod rounds;
 mod scenarios;
+mod stores;
 mod wallet;
 
 use std::error::Error;
@@ -28,7 +29,7 @@ struct Measurement {
     run: fn() -> Measured,
 }
 
-const MEASUREMENTS: [Measurement; 6] = [
+const MEASUREMENTS: [Measurement; 7] = [
     Measurement {
         name: "machine",
         about: "ns per machine event, against a hand-written `match`",
@@ -58,6 +59,11 @@ const MEASUREMENTS: [Measurement; 6] = [
         name: "scenarios",
         about: "scenarios per second",
         run: scenarios::measure,
+    },
+    Measurement {
+        name: "stores",
+        about: "stored sessions, against the bare cipher, serialiser and disk",
+        run: stores::measure,
     },
 ];
 

@@ -288,6 +288,8 @@ struct Sealed {
 struct Keys {
     set: KeySet,
     ciphers: Vec<(KeyId, Cipher)>,
+    /// HMAC that has taken in the key and the application; every name goes on from there.
+    names: Option<Hmac<Sha256>>,
 }
 
 impl Keys {
@@ -302,29 +304,40 @@ impl Sealed {
         let ciphers = set
             .keys()
             .map(|(id, key)| (id, Cipher::new(key.as_bytes())));
+        // HMAC takes keys of any length: there always is one.
+        let mut names = Hmac::<Sha256>::new_from_slice(set.names().as_bytes()).ok();
+        if let Some(names) = &mut names {
+            names.update(&(self.application.len() as u64).to_be_bytes());
+            names.update(self.application.as_bytes());
+        }
         let keys = Arc::new(Keys {
             ciphers: ciphers.collect(),
             set,
+            names,
         });
         let mut kept = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         *kept = Some(keys.clone());
         keys
     }
 
-    /// The cipher for a key. One that is not known may have been made by another process since.
-    async fn cipher(&self, keys: &Keys, id: KeyId) -> Result<Cipher, Refusal> {
-        if let Some(cipher) = keys.cipher(id) {
-            return Ok(cipher.clone());
+    /// Keys with the key `id`: those at hand, or, as another process may have made it since,
+    /// those of the source.
+    async fn keys_with(&self, keys: &Arc<Keys>, id: KeyId) -> Result<Arc<Keys>, Refusal> {
+        if keys.cipher(id).is_some() {
+            return Ok(keys.clone());
         }
         let fetched = self.source.load().await;
         let fetched = fetched.map_err(|error| Refusal::Store(key_error(error)))?;
-        let cipher = fetched.and_then(|set| self.keep(set).cipher(id).cloned());
-        cipher.ok_or_else(|| {
-            Refusal::Unreadable(format!(
-                "it is sealed with the key {id}, which {} does not have",
-                self.source.describe()
-            ))
-        })
+        let keys = fetched.map(|set| self.keep(set));
+        keys.filter(|keys| keys.cipher(id).is_some())
+            .ok_or_else(|| self.no_such_key(id))
+    }
+
+    fn no_such_key(&self, id: KeyId) -> Refusal {
+        Refusal::Unreadable(format!(
+            "it is sealed with the key {id}, which {} does not have",
+            self.source.describe()
+        ))
     }
 
     async fn mark(&self, slot: Slot) -> Result<u64, StoreError> {
@@ -366,12 +379,9 @@ impl Protection for Sealed {
 
     fn slot(&self, keys: &Arc<Keys>, name: &RecordName) -> Slot {
         let mut slot = [0; 32];
-        // HMAC takes keys of any length: this cannot fail.
-        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(keys.set.names().as_bytes()) {
-            mac.update(&(self.application.len() as u64).to_be_bytes());
-            mac.update(self.application.as_bytes());
-            mac.update(name.as_str().as_bytes());
-            slot = mac.finalize().into_bytes().into();
+        if let Some(mut names) = keys.names.clone() {
+            names.update(name.as_str().as_bytes());
+            slot = names.finalize().into_bytes().into();
         }
         Slot::new(slot)
     }
@@ -410,13 +420,16 @@ impl Protection for Sealed {
                 envelope::VERSION
             )));
         }
-        let cipher = self.cipher(keys, head.key).await?;
+        let keys = self.keys_with(keys, head.key).await?;
+        let cipher = keys
+            .cipher(head.key)
+            .ok_or_else(|| self.no_such_key(head.key))?;
         let place = Place {
             application: &self.application,
             slot,
             revision: blob.revision.number(),
         };
-        let plain = seal::open(&cipher, head, place, blob.bytes).map_err(Refusal::Unreadable)?;
+        let plain = seal::open(cipher, head, place, blob.bytes).map_err(Refusal::Unreadable)?;
         let seen = self.mark(slot).await.map_err(Refusal::Store)?;
         if head.revision < seen {
             return Err(Refusal::Unreadable(format!(

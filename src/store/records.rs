@@ -237,7 +237,7 @@ impl<B: Backend, P: Protection> Records<B, P> {
             name: name.clone(),
             reason: reason.into(),
         };
-        match self.open(ready, slot, blob).await {
+        match self.unwrap(ready, slot, blob).await {
             Ok((written, content)) if written == *name => Ok(content),
             Ok(_) => Err(unreadable("it belongs to another record".into())),
             Err(Refusal::Unreadable(reason)) => Err(unreadable(reason)),
@@ -245,14 +245,24 @@ impl<B: Backend, P: Protection> Records<B, P> {
         }
     }
 
+    async fn unwrap(
+        &self,
+        ready: &P::Ready,
+        slot: Slot,
+        blob: Blob,
+    ) -> Result<(RecordName, Content), Refusal> {
+        let plain = self.protection.unwrap(ready, slot, blob).await?;
+        envelope::decode(&plain).map_err(Refusal::Unreadable)
+    }
+
+    /// What stands in a slot, whatever its name.
     pub(super) async fn open(
         &self,
         ready: &P::Ready,
         slot: Slot,
         blob: Blob,
     ) -> Result<(RecordName, Content), Refusal> {
-        let plain = self.protection.unwrap(ready, slot, blob);
-        let (name, content) = envelope::decode(&plain.await?).map_err(Refusal::Unreadable)?;
+        let (name, content) = self.unwrap(ready, slot, blob).await?;
         if self.protection.slot(ready, &name) != slot {
             return Err(Refusal::Unreadable("it belongs in another place".into()));
         }

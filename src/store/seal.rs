@@ -20,7 +20,6 @@ const TAG: usize = 16;
 const HEAD: usize = 4 + 1 + 2 + 8 + 8;
 
 /// A key that is ready to seal and open.
-#[derive(Clone)]
 pub(super) struct Cipher(Aes256Gcm);
 
 impl Cipher {
@@ -53,17 +52,29 @@ impl Cipher {
     }
 
     /// What was sealed; `None` if it was not sealed like this.
-    pub(super) fn open(&self, mut sealed: Vec<u8>, bound: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    #[cfg(feature = "passphrase")]
+    pub(super) fn open(&self, sealed: Vec<u8>, bound: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.open_after(0, sealed, bound)
+    }
+
+    /// As [`open`](Self::open), where something else stands in front.
+    fn open_after(
+        &self,
+        head: usize,
+        mut sealed: Vec<u8>,
+        bound: &[u8],
+    ) -> Option<Zeroizing<Vec<u8>>> {
         let end = sealed.len().checked_sub(TAG)?;
         let tag: [u8; TAG] = sealed.get(end..)?.try_into().ok()?;
-        let (nonce, text) = sealed.get_mut(..end)?.split_at_mut_checked(NONCE)?;
+        let text = sealed.get_mut(head..end)?;
+        let (nonce, text) = text.split_at_mut_checked(NONCE)?;
         let nonce: [u8; NONCE] = (&*nonce).try_into().ok()?;
         let (nonce, tag): (Nonce<_>, Tag) = (nonce.into(), tag.into());
         self.0
             .decrypt_inout_detached(&nonce, bound, InOutBuf::from(text), &tag)
             .ok()?;
         sealed.truncate(end);
-        sealed.drain(..NONCE);
+        sealed.drain(..head + NONCE);
         Some(Zeroizing::new(sealed))
     }
 }
@@ -158,7 +169,7 @@ pub(super) fn open(
     cipher: &Cipher,
     head: Head,
     place: Place<'_>,
-    mut bytes: Vec<u8>,
+    bytes: Vec<u8>,
 ) -> Result<Zeroizing<Vec<u8>>, String> {
     if head.revision != place.revision {
         return Err(format!(
@@ -169,8 +180,8 @@ pub(super) fn open(
     if bytes.len() < HEAD + NONCE + TAG {
         return Err("it is cut short".into());
     }
-    bytes.drain(..HEAD);
-    cipher.open(bytes, &head.bound(place)).ok_or_else(|| {
+    let opened = cipher.open_after(HEAD, bytes, &head.bound(place));
+    opened.ok_or_else(|| {
         "it was changed, damaged, or belongs to another record or application".into()
     })
 }
