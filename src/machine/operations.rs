@@ -7,6 +7,7 @@ use std::time::Duration;
 use statig::Outcome;
 
 use super::context::Context;
+use super::core::Core;
 use super::effect::Effect;
 use super::expiry;
 use super::fingerprint::ahead;
@@ -81,6 +82,14 @@ impl Operations {
         self.0.as_ref().map_or(0, |books| books.in_flight)
     }
 
+    /// Whether nothing is held, nor at the wallet out of the queue.
+    #[inline]
+    pub(super) fn nobody_waits(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|books| books.queue.is_empty() && books.released == 0)
+    }
+
     /// How many came out of the queue and are at the wallet.
     #[inline]
     fn released(&self) -> usize {
@@ -116,6 +125,12 @@ impl Operations {
             }
         }
         books.table[slot] = Some(operation);
+    }
+
+    /// Forgets an operation that the wallet has answered. Returns whether it was known.
+    #[inline]
+    pub(super) fn end(&mut self, id: OperationId) -> bool {
+        self.remove(id).is_some()
     }
 
     /// Forgets an operation. One that is held must have left the queue.
@@ -208,11 +223,11 @@ pub(super) fn submit_connected(
     if let Some(error) = wrong_identity(options, cx) {
         return refuse(id, error, cx);
     }
-    let operations = &cx.core.operations;
-    if operations.held() > 0 || operations.released() > 0 {
+    if !cx.core.operations.nobody_waits() {
         return hold(id, options, cx);
     }
-    admit(id, options, Place::InFlight, cx);
+    let (within, repeatable) = (options.deadline, options.repeatable);
+    admit_direct(cx.core, cx.now.mono, id, within, repeatable);
     cx.effect(Effect::Dispatch(id));
     used(cx);
     Outcome::Handled
@@ -264,20 +279,40 @@ pub(super) fn refuse(
     Outcome::Handled
 }
 
-fn admit(id: OperationId, options: &SubmitOptions, place: Place, cx: &mut Context<'_>) {
-    let deadline = cx.now.mono.after(options.deadline);
+/// Takes in an operation that goes to the wallet at once.
+#[inline]
+pub(super) fn admit_direct(
+    core: &mut Core,
+    now: Mono,
+    id: OperationId,
+    within: Duration,
+    repeatable: bool,
+) {
+    admit(core, now, id, within, repeatable, Place::InFlight);
+}
+
+#[inline]
+fn admit(
+    core: &mut Core,
+    now: Mono,
+    id: OperationId,
+    within: Duration,
+    repeatable: bool,
+    place: Place,
+) {
+    let deadline = now.after(within);
     let operation = Operation {
         number: id.number,
         deadline,
-        within: options.deadline,
-        repeatable: options.repeatable,
+        within,
+        repeatable,
         place,
-        identity: cx.core.known.generation(),
+        identity: core.known.generation(),
         repeats: 0,
     };
-    cx.core.operations.insert(id, operation);
+    core.operations.insert(id, operation);
     // The timer may be early for the operations that are left; it is never late.
-    cx.core.timers.set_earlier(Timer::Operations, deadline);
+    core.timers.set_earlier(Timer::Operations, deadline);
 }
 
 fn hold(id: OperationId, options: &SubmitOptions, cx: &mut Context<'_>) -> Outcome<State> {
@@ -285,7 +320,8 @@ fn hold(id: OperationId, options: &SubmitOptions, cx: &mut Context<'_>) -> Outco
     if cx.core.operations.held() >= capacity {
         return refuse(id, OperationError::QueueFull { capacity }, cx);
     }
-    admit(id, options, Place::Held, cx);
+    let (within, repeatable) = (options.deadline, options.repeatable);
+    admit(cx.core, cx.now.mono, id, within, repeatable, Place::Held);
     cx.core.operations.queue().push_back(id);
     let depth = cx.core.operations.held();
     cx.publish(EventKind::OperationQueued {
@@ -341,7 +377,7 @@ fn used(cx: &mut Context<'_>) {
 
 /// An operation ended.
 pub(super) fn end(id: OperationId, cx: &mut Context<'_>) {
-    cx.core.operations.remove(id);
+    cx.core.operations.end(id);
 }
 
 /// An operation ended while the session was not connected.

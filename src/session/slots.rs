@@ -51,20 +51,25 @@ pub(super) struct Permit {
 
 impl Slots {
     #[inline]
-    pub(super) fn open(&mut self) -> OperationId {
+    pub(super) fn open(&mut self, state: SlotState, waker: Option<Waker>) -> OperationId {
         self.last_number += 1;
         let number = self.last_number;
-        let slot = Slot {
-            number,
-            state: SlotState::Held,
-            round: 0,
-            waker: None,
+        let round = match state {
+            SlotState::Running(round) => round,
+            _ => 0,
         };
         let table = self
             .table
             .get_or_insert_with(|| Box::new(Slab::with_capacity(1)));
+        let entry = table.vacant_entry();
         // More than four billion operations at once do not fit into memory.
-        let slot = u32::try_from(table.insert(slot)).unwrap_or(u32::MAX);
+        let slot = u32::try_from(entry.key()).unwrap_or(u32::MAX);
+        entry.insert(Slot {
+            number,
+            state,
+            round,
+            waker,
+        });
         OperationId { slot, number }
     }
 
@@ -155,14 +160,15 @@ impl Slots {
         slot.take()
     }
 
-    /// Forgets an operation that is answered.
+    /// Forgets an operation that is answered, and returns whoever was to be woken for it.
     #[inline]
-    pub(super) fn close(&mut self, id: OperationId) {
-        if self.get(id).is_some()
-            && let Some(table) = &mut self.table
-        {
-            table.remove(id.slot as usize);
+    pub(super) fn close(&mut self, id: OperationId) -> Option<Waker> {
+        let table = self.table.as_mut()?;
+        let slot = table.get(id.slot as usize)?;
+        if slot.number != id.number {
+            return None;
         }
+        table.remove(id.slot as usize).waker
     }
 }
 
