@@ -31,9 +31,7 @@ struct Books {
     table: Vec<Option<Operation>>,
     /// Those that are held, in the order in which they will go to the wallet.
     queue: VecDeque<OperationId>,
-    /// How many the wallet has.
-    in_flight: usize,
-    /// How many of those came out of the queue.
+    /// How many of those that the wallet has came out of the queue.
     released: usize,
 }
 
@@ -79,7 +77,8 @@ impl Operations {
     }
 
     pub(super) fn in_flight(&self) -> usize {
-        self.0.as_ref().map_or(0, |books| books.in_flight)
+        let places = self.0.iter().flat_map(|books| &books.table).flatten();
+        places.filter(|op| op.place != Place::Held).count()
     }
 
     /// Whether nothing is held, nor at the wallet out of the queue.
@@ -116,13 +115,8 @@ impl Operations {
             }
             books.table.resize(slot + 1, None);
         }
-        match operation.place {
-            Place::Held => {}
-            Place::InFlight => books.in_flight += 1,
-            Place::Released => {
-                books.in_flight += 1;
-                books.released += 1;
-            }
+        if operation.place == Place::Released {
+            books.released += 1;
         }
         books.table[slot] = Some(operation);
     }
@@ -138,13 +132,8 @@ impl Operations {
         self.get(id)?;
         let books = self.0.as_mut()?;
         let operation = books.table[id.slot as usize].take()?;
-        match operation.place {
-            Place::Held => {}
-            Place::InFlight => books.in_flight -= 1,
-            Place::Released => {
-                books.in_flight -= 1;
-                books.released -= 1;
-            }
+        if operation.place == Place::Released {
+            books.released -= 1;
         }
         Some(operation)
     }

@@ -6,9 +6,8 @@
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use serde_json::Value;
 
@@ -22,28 +21,27 @@ use crate::provider::{ErrorKind, ProviderError, ProviderFuture, Request, Sent};
 
 type Answer = Result<Value, OperationError>;
 
-/// A request, driven by whoever awaits it.
+/// A request, driven by whoever awaits it. At most one of its stages is there; none once it is
+/// answered.
 pub(super) struct RequestFuture<'a> {
     session: &'a Shared,
-    stage: Stage<'a>,
+    /// Until it is first polled.
+    asked: Option<Asked>,
+    /// While the wallet has it and has not answered.
+    at_wallet: Option<AtWallet<'a>>,
+    /// While it waits for its turn, or may be sent again.
+    in_turn: Option<Pin<Box<dyn Future<Output = Answer> + Send + 'a>>>,
 }
 
-enum Stage<'a> {
-    /// Not polled yet.
-    New {
-        method: Cow<'static, str>,
-        params: Value,
-        options: OperationOptions,
-    },
-    /// The wallet has it and has not answered.
-    AtWallet {
-        call: ProviderFuture<'a, Value>,
-        pending: Pending<'a>,
-    },
-    /// It waits for its turn, or may be sent again.
-    InTurn(Pin<Box<dyn Future<Output = Answer> + Send + 'a>>),
-    /// Answered.
-    Over,
+struct Asked {
+    method: Cow<'static, str>,
+    params: Value,
+    options: OperationOptions,
+}
+
+struct AtWallet<'a> {
+    call: ProviderFuture<'a, Value>,
+    pending: Pending<'a>,
 }
 
 impl<'a> RequestFuture<'a> {
@@ -53,12 +51,72 @@ impl<'a> RequestFuture<'a> {
         params: Value,
         options: OperationOptions,
     ) -> Self {
-        let stage = Stage::New {
+        Self {
+            session,
+            asked: Some(Asked {
+                method,
+                params,
+                options,
+            }),
+            at_wallet: None,
+            in_turn: None,
+        }
+    }
+
+    fn begin(&mut self, asked: Asked, cx: &mut Context<'_>) -> Poll<Answer> {
+        let Asked {
             method,
             params,
             options,
+        } = asked;
+        let session = self.session;
+        let Some(way) = session.let_through(&options, cx.waker()) else {
+            let turn = session.request_in_turn(method, params, options);
+            self.in_turn = Some(Box::pin(turn));
+            return self.poll_in_turn(cx);
         };
-        Self { session, stage }
+        let LetThrough {
+            identity,
+            epoch,
+            begun,
+        } = way;
+        let mut call = session.provider().request(Request {
+            method,
+            params,
+            identity,
+        });
+        let answer = call.as_mut().poll(cx);
+        let late = || session.begin_late(&options, epoch, cx.waker());
+        let pending = match (answer, begun) {
+            (Poll::Pending, Some(pending)) => pending,
+            (Poll::Pending, None) => late()?,
+            (Poll::Ready(answer), Some(mut pending)) => {
+                session.wallet_answers_at_once();
+                return Poll::Ready(pending.answer(answer));
+            }
+            (Poll::Ready(Ok(value)), None) => return Poll::Ready(Ok(value)),
+            (Poll::Ready(Err(error)), None) => {
+                // Nothing to suspect where the connection is over already.
+                if hint(&error) == LinkHint::Suspect
+                    && let Ok(mut pending) = late()
+                {
+                    pending.finish(LinkHint::Suspect);
+                }
+                return Poll::Ready(Err(failed(error)));
+            }
+        };
+        self.at_wallet = Some(AtWallet { call, pending });
+        Poll::Pending
+    }
+
+    fn poll_in_turn(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
+        // Polled after its answer: there is no other.
+        let Some(turn) = &mut self.in_turn else {
+            return Poll::Pending;
+        };
+        let answer = ready!(turn.as_mut().poll(cx));
+        self.in_turn = None;
+        Poll::Ready(answer)
     }
 }
 
@@ -66,75 +124,20 @@ impl Future for RequestFuture<'_> {
     type Output = Answer;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
-        let session = self.session;
-        if let Stage::New { .. } = self.stage
-            && let Stage::New {
-                method,
-                params,
-                options,
-            } = mem::replace(&mut self.stage, Stage::Over)
-        {
-            let Some(way) = session.let_through(&options, cx.waker()) else {
-                let mut turn = Box::pin(session.request_in_turn(method, params, options));
-                let answer = turn.as_mut().poll(cx);
-                if answer.is_pending() {
-                    self.stage = Stage::InTurn(turn);
-                }
-                return answer;
-            };
-            let LetThrough {
-                identity,
-                epoch,
-                begun,
-            } = way;
-            let mut call = session.provider().request(Request {
-                method,
-                params,
-                identity,
-            });
-            let answer = call.as_mut().poll(cx);
-            let late = || session.begin_late(&options, epoch, cx.waker());
-            let pending = match (answer, begun) {
-                (Poll::Ready(answer), Some(mut pending)) => {
-                    session.wallet_answers_at_once();
-                    return Poll::Ready(pending.answer(answer));
-                }
-                (Poll::Ready(Ok(value)), None) => return Poll::Ready(Ok(value)),
-                (Poll::Ready(Err(error)), None) => {
-                    // Nothing to suspect where the connection is over already.
-                    if hint(&error) == LinkHint::Suspect
-                        && let Ok(mut pending) = late()
-                    {
-                        pending.finish(LinkHint::Suspect);
-                    }
-                    return Poll::Ready(Err(failed(error)));
-                }
-                (Poll::Pending, Some(pending)) => pending,
-                (Poll::Pending, None) => match late() {
-                    Ok(pending) => pending,
-                    Err(error) => return Poll::Ready(Err(error)),
-                },
-            };
-            self.stage = Stage::AtWallet { call, pending };
-            return Poll::Pending;
-        }
-        let answer = match &mut self.stage {
-            Stage::AtWallet { call, pending } => match call.as_mut().poll(cx) {
+        if let Some(AtWallet { call, pending }) = &mut self.at_wallet {
+            let answer = match call.as_mut().poll(cx) {
                 Poll::Ready(answer) => pending.answer(answer),
-                Poll::Pending => match pending.overruled::<Answer>(FIRST_ROUND, cx.waker()) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(raced) => raced.of_a_single_call(),
-                },
-            },
-            Stage::InTurn(turn) => match turn.as_mut().poll(cx) {
-                Poll::Ready(answer) => answer,
-                Poll::Pending => return Poll::Pending,
-            },
-            // Polled after its answer: there is no other.
-            Stage::New { .. } | Stage::Over => return Poll::Pending,
-        };
-        self.stage = Stage::Over;
-        Poll::Ready(answer)
+                Poll::Pending => {
+                    ready!(pending.overruled::<Answer>(FIRST_ROUND, cx.waker())).of_a_single_call()
+                }
+            };
+            self.at_wallet = None;
+            return Poll::Ready(answer);
+        }
+        if let Some(asked) = self.asked.take() {
+            return self.begin(asked, cx);
+        }
+        self.poll_in_turn(cx)
     }
 }
 

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use slab::Slab;
-
 use crate::error::OperationError;
 use crate::identity::Identity;
 use crate::machine::OperationId;
@@ -13,17 +11,19 @@ use crate::machine::OperationId;
 /// nothing once the table has grown.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    /// Made with the first operation, and with room for it: most sessions never have more than one
-    /// at a time.
-    table: Option<Box<Slab<Slot>>>,
+    table: Vec<Slot>,
+    /// The place of a slot that is free; past the end if none is.
+    free: u32,
     last_number: u64,
 }
 
 #[derive(Debug)]
 struct Slot {
+    /// The number of the operation, which no other ever had; zero while the slot is free.
     number: u64,
     state: SlotState,
-    /// Counts how often the wallet was given the operation.
+    /// Counts how often the wallet was given the operation. In a free slot the place of the next
+    /// one that is free.
     round: u32,
     waker: Option<Waker>,
 }
@@ -53,29 +53,38 @@ impl Slots {
     #[inline]
     pub(super) fn open(&mut self, state: SlotState, waker: Option<Waker>) -> OperationId {
         self.last_number += 1;
-        let number = self.last_number;
         let round = match state {
             SlotState::Running(round) => round,
             _ => 0,
         };
-        let table = self
-            .table
-            .get_or_insert_with(|| Box::new(Slab::with_capacity(1)));
-        let entry = table.vacant_entry();
-        // More than four billion operations at once do not fit into memory.
-        let slot = u32::try_from(entry.key()).unwrap_or(u32::MAX);
-        entry.insert(Slot {
-            number,
+        let id = OperationId {
+            slot: self.free,
+            number: self.last_number,
+        };
+        if let Some(slot) = self.table.get_mut(id.slot as usize) {
+            self.free = slot.round;
+            slot.number = id.number;
+            slot.state = state;
+            slot.round = round;
+            slot.waker = waker;
+            return id;
+        }
+        if self.table.is_empty() {
+            // Most sessions never have more than one operation at a time.
+            self.table.reserve_exact(1);
+        }
+        self.table.push(Slot {
+            number: id.number,
             state,
             round,
             waker,
         });
-        OperationId { slot, number }
+        self.free += 1;
+        id
     }
 
     fn get(&mut self, id: OperationId) -> Option<&mut Slot> {
         self.table
-            .as_mut()?
             .get_mut(id.slot as usize)
             .filter(|slot| slot.number == id.number)
     }
@@ -163,12 +172,14 @@ impl Slots {
     /// Forgets an operation that is answered, and returns whoever was to be woken for it.
     #[inline]
     pub(super) fn close(&mut self, id: OperationId) -> Option<Waker> {
-        let table = self.table.as_mut()?;
-        let slot = table.get(id.slot as usize)?;
-        if slot.number != id.number {
-            return None;
-        }
-        table.remove(id.slot as usize).waker
+        let free = self.free;
+        let slot = self.get(id)?;
+        slot.number = 0;
+        slot.state = SlotState::Held;
+        slot.round = free;
+        let waker = slot.waker.take();
+        self.free = id.slot;
+        waker
     }
 }
 
