@@ -43,7 +43,7 @@ impl Shared {
             .open_way(options.identity.as_ref(), wall)?
             .clone();
         let epoch = state.machine.epoch();
-        let begun = if state.wallet_waits {
+        let begun = if state.slots.wallet_waits {
             self.begin(state, options, epoch, waker)
         } else {
             None
@@ -66,7 +66,7 @@ impl Shared {
     ) -> Result<Pending<'_>, OperationError> {
         let mut guard = self.lock();
         let state = &mut *guard;
-        state.wallet_waits = true;
+        state.slots.wallet_waits = true;
         match self.begin(state, options, epoch, waker) {
             Some(id) => Ok(Pending::new(self, id)),
             None => Err(state.machine.cut_off()),
@@ -97,7 +97,7 @@ impl Shared {
 
     /// The wallet answers without having the caller wait.
     pub(super) fn wallet_answers_at_once(&self) {
-        self.lock().wallet_waits = false;
+        self.lock().slots.wallet_waits = false;
     }
 
     /// The wallet answered an operation.

@@ -54,8 +54,6 @@ pub(super) struct State {
     pacer: Pacer,
     /// When the session is woken, if it is.
     pub(super) alarm: Option<Mono>,
-    /// Whether the wallet had the last request wait for its answer.
-    pub(super) wallet_waits: bool,
 }
 
 /// What is done once the lock is released: it calls into somebody else's code.
@@ -96,7 +94,6 @@ impl Shared {
             moments: Moments::new(&*config.clock),
             pacer: Pacer { schedule, random },
             alarm: None,
-            wallet_waits: false,
         };
         let shared = Arc::new_cyclic(|me| Self {
             number: config.driver.enrol(),

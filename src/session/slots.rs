@@ -11,10 +11,12 @@ use crate::machine::OperationId;
 /// nothing once the table has grown.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    table: Vec<Slot>,
+    table: Box<[Slot]>,
+    last_number: u64,
     /// The place of a slot that is free; past the end if none is.
     free: u32,
-    last_number: u64,
+    /// Whether the wallet had the last request wait for its answer.
+    pub(super) wallet_waits: bool,
 }
 
 #[derive(Debug)]
@@ -53,34 +55,42 @@ impl Slots {
     #[inline]
     pub(super) fn open(&mut self, state: SlotState, waker: Option<Waker>) -> OperationId {
         self.last_number += 1;
-        let round = match state {
-            SlotState::Running(round) => round,
-            _ => 0,
-        };
         let id = OperationId {
             slot: self.free,
             number: self.last_number,
         };
-        if let Some(slot) = self.table.get_mut(id.slot as usize) {
-            self.free = slot.round;
-            slot.number = id.number;
-            slot.state = state;
-            slot.round = round;
-            slot.waker = waker;
-            return id;
+        if self.free as usize == self.table.len() {
+            self.grow();
         }
-        if self.table.is_empty() {
-            // Most sessions never have more than one operation at a time.
-            self.table.reserve_exact(1);
-        }
-        self.table.push(Slot {
-            number: id.number,
-            state,
-            round,
-            waker,
-        });
-        self.free += 1;
+        let slot = &mut self.table[id.slot as usize];
+        self.free = slot.round;
+        slot.number = id.number;
+        slot.round = match state {
+            SlotState::Running(round) => round,
+            _ => 0,
+        };
+        slot.state = state;
+        slot.waker = waker;
         id
+    }
+
+    /// Doubles the room, from a single slot: most sessions never have more than one operation at a
+    /// time.
+    #[cold]
+    fn grow(&mut self) {
+        let mut table = std::mem::take(&mut self.table).into_vec();
+        let room = (table.len() * 2).max(1);
+        table.reserve_exact(room - table.len());
+        // More than four billion operations at once do not fit into memory.
+        while let (true, Ok(place)) = (table.len() < room, u32::try_from(table.len())) {
+            table.push(Slot {
+                number: 0,
+                state: SlotState::Held,
+                round: place + 1,
+                waker: None,
+            });
+        }
+        self.table = table.into_boxed_slice();
     }
 
     fn get(&mut self, id: OperationId) -> Option<&mut Slot> {
@@ -193,5 +203,29 @@ impl Slot {
             SlotState::Dispatched(permit) => SlotState::Running(permit.round),
         };
         Some(std::mem::replace(&mut self.state, next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_reused_and_numbers_are_not() {
+        let mut slots = Slots::default();
+        let mut open: Vec<OperationId> =
+            (0..5).map(|_| slots.open(SlotState::Held, None)).collect();
+        for _ in 0..100 {
+            let gone = open.remove(open.len() / 2);
+            slots.close(gone);
+            assert!(slots.get(gone).is_none());
+            // Closing it again takes nothing from whoever has the slot now.
+            let next = slots.open(SlotState::Running(1), None);
+            slots.close(gone);
+            assert_eq!(next.slot, gone.slot);
+            open.push(next);
+            assert!(open.iter().all(|id| slots.get(*id).is_some()));
+        }
+        assert_eq!(slots.table.len(), 8);
     }
 }
