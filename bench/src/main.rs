@@ -5,6 +5,7 @@
 //! runs there, so a goal that is missed is printed, not failed.
 
 mod fan_out;
+mod floor;
 mod heap;
 mod machine_events;
 mod recovery;
@@ -49,6 +50,11 @@ const MEASUREMENTS: [Measurement; 7] = [
         name: "fan-out",
         about: "events to many subscribers, against bare async-broadcast",
         run: fan_out::measure,
+    },
+    Measurement {
+        name: "floor",
+        about: "what no session behind a lock can do without",
+        run: floor::measure,
     },
     Measurement {
         name: "recovery",
