@@ -30,7 +30,7 @@ struct Measurement {
     run: fn() -> Measured,
 }
 
-const MEASUREMENTS: [Measurement; 7] = [
+const MEASUREMENTS: [Measurement; 8] = [
     Measurement {
         name: "machine",
         about: "ns per machine event, against a hand-written `match`",

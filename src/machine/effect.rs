@@ -117,6 +117,9 @@ pub enum Write {
         /// Whether it follows from the user's own `connect`, and so overrules a disconnect that
         /// another process wrote before.
         fresh: bool,
+        /// Whether the store said the same when it was last read: then it is read once more, for
+        /// an end that another process wrote meanwhile, and written only if it says otherwise.
+        unchanged: bool,
     },
     /// The end of one.
     Erase(Tombstone),

@@ -113,7 +113,7 @@ fn record_loaded(
         return not_restored(reason, quarantined("it names no account".into()), cx);
     }
     cx.core.intent = Intent::Connected;
-    cx.core.persist.continue_from(record.generation);
+    cx.core.persist.continue_from(record);
     cx.core
         .known
         .recall(record.accounts.clone(), record.network.clone());

@@ -30,6 +30,8 @@ pub(super) struct Persist {
     generation: u64,
     /// Failures since the last success.
     failures: u32,
+    /// What a restore has read, until the session stands: it need not be written again.
+    restored: Option<Box<Record>>,
 }
 
 impl Persist {
@@ -53,11 +55,13 @@ impl Persist {
             .map(|(_, write)| kind(write))
             .hash(hasher);
         self.failures.min(6).hash(hasher);
+        self.restored.is_some().hash(hasher);
     }
 
-    /// Later states have higher generations, those of earlier runs included.
-    pub(super) fn continue_from(&mut self, generation: u64) {
-        self.generation = self.generation.max(generation);
+    /// A restore begins with what was stored. Later states have higher generations.
+    pub(super) fn continue_from(&mut self, record: &Record) {
+        self.generation = self.generation.max(record.generation);
+        self.restored = Some(Box::new(record.clone()));
     }
 
     fn next_generation(&mut self) -> u64 {
@@ -89,7 +93,14 @@ pub(super) fn save(fresh: bool, cx: &mut Context<'_>) {
         // The store knows what it read there, and keeps it.
         extra: None,
     };
-    want(Write::Save { record, fresh }, cx);
+    let restored = core.persist.restored.take();
+    let unchanged = restored.is_some_and(|restored| restored.is_same_session(&record));
+    let write = Write::Save {
+        record,
+        fresh,
+        unchanged: unchanged && !fresh,
+    };
+    want(write, cx);
 }
 
 /// Has the record replaced by a tombstone.
@@ -97,6 +108,7 @@ pub(super) fn erase(reason: DisconnectReason, cx: &mut Context<'_>) {
     if !cx.core.setup.persistent {
         return;
     }
+    cx.core.persist.restored = None;
     let generation = cx.core.persist.next_generation();
     let tombstone = Tombstone {
         reason,

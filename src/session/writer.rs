@@ -24,6 +24,19 @@ pub(super) async fn write(
     write: &Write,
     known: Option<Revision>,
 ) -> Result<Written, StoreError> {
+    if let Write::Save {
+        record,
+        unchanged: true,
+        ..
+    } = write
+        && let Ok(Stored::Record {
+            record: found,
+            revision,
+        }) = store.load(name).await
+        && found.is_same_session(record)
+    {
+        return Ok(Written::Done(revision));
+    }
     let mut revision = match known.filter(|_| !follows_elsewhere(write)) {
         Some(revision) => revision,
         None => match look(store, name, write).await? {

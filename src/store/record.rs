@@ -72,6 +72,21 @@ impl Record {
         self
     }
 
+    /// Whether another record says the same, whenever it was written.
+    pub(crate) fn is_same_session(&self, other: &Self) -> bool {
+        let comparable = |record: &Self| {
+            (
+                record.provider.clone(),
+                record.intent,
+                record.accounts.clone(),
+                record.network.clone(),
+                record.connected_at,
+                record.expires_at,
+            )
+        };
+        comparable(self) == comparable(other)
+    }
+
     /// Whom the session acted for.
     pub fn identity(&self) -> Option<Identity> {
         primary_account(&self.accounts)

@@ -218,6 +218,38 @@ async fn h40_a_restore_reconciles_what_was_stored_with_what_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_restore_that_changes_nothing_writes_nothing_and_still_notices_an_end() {
+    let store = MemoryStore::new();
+    let (session, _wallet) = with(store.clone());
+    session.connect().await.unwrap();
+    session.close().await;
+    let before = stored(&store);
+
+    let (session, _wallet) = with(store.clone());
+    assert_eq!(session.restore().await, RestoreOutcome::Restored);
+    settle().await;
+    assert_eq!(stored(&store), before);
+    session.close().await;
+
+    // Another process ends the session while this one is being restored.
+    let (session, wallet) = with(store.clone());
+    wallet.on(On::Open, Behaviour::answer().after(Duration::from_secs(1)));
+    let restoring = tokio::spawn({
+        let session = session.clone();
+        async move { session.restore().await }
+    });
+    settle().await;
+    let tombstone = Tombstone::new(DisconnectReason::User, Timestamp::from_millis(1));
+    let revision = before.revision();
+    store.erase(&"s".into(), tombstone, revision).await.unwrap();
+    restoring.await.unwrap();
+    settle().await;
+    let reason = DisconnectReason::Remote;
+    assert_eq!(session.status(), Status::Disconnected { reason });
+    assert!(matches!(stored(&store), Stored::Tombstone { .. }));
+}
+
+#[tokio::test(start_paused = true)]
 async fn h27_a_restart_does_not_extend_the_expiry() {
     let store = MemoryStore::new();
     let start = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
