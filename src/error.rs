@@ -16,6 +16,9 @@ pub enum BuildError {
     /// There is no tokio runtime to run on.
     #[error("no tokio runtime is running here: build the session inside one")]
     NoRuntime,
+    /// The session is to be restored, and there is nothing to restore it from.
+    #[error("a session without a store cannot be restored: give the builder a store")]
+    NoStore,
     /// A policy value is out of range.
     #[error("policy `{field}` is {value}: {expected}")]
     InvalidPolicy {

@@ -223,6 +223,12 @@ pub enum EventKind {
         /// When the next try begins, in milliseconds from now.
         retry_in_ms: u64,
     },
+    /// `record:quarantined`: what is stored cannot be used; it was left as it is.
+    #[serde(rename = "record:quarantined")]
+    RecordQuarantined {
+        /// Why.
+        reason: Arc<str>,
+    },
     /// `persist:recovered`: a write succeeded after one had failed.
     #[serde(rename = "persist:recovered")]
     PersistRecovered,
@@ -276,6 +282,7 @@ impl EventKind {
             Self::OperationRejected { .. } => "operation:rejected",
             Self::OperationAbandoned { .. } => "operation:abandoned",
             Self::PersistFailed { .. } => "persist:failed",
+            Self::RecordQuarantined { .. } => "record:quarantined",
             Self::PersistRecovered => "persist:recovered",
             Self::HookFailed { .. } => "hook:failed",
             Self::Malformed { .. } => "provider:malformed",

@@ -138,6 +138,10 @@ fn not_restored(
     outcome: RestoreOutcome,
     cx: &mut Context<'_>,
 ) -> Outcome<State> {
+    if let RestoreOutcome::Quarantined { reason } = &outcome {
+        let reason = reason.clone();
+        cx.publish(EventKind::RecordQuarantined { reason });
+    }
     cx.effect(Effect::SettleRestore(outcome));
     Outcome::Transition(State::Disconnected { reason })
 }

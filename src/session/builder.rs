@@ -31,6 +31,7 @@ pub struct SessionBuilder {
     seed: Option<u64>,
     label: Option<Arc<str>>,
     event_capacity: usize,
+    restore: bool,
 }
 
 impl SessionBuilder {
@@ -48,6 +49,7 @@ impl SessionBuilder {
             seed: None,
             label: None,
             event_capacity: 256,
+            restore: false,
         }
     }
 
@@ -152,14 +154,26 @@ impl SessionBuilder {
         self
     }
 
-    /// Builds the session: disconnected, with no wallet traffic.
+    /// Begins to restore the session as soon as it is built: silently, like
+    /// [`Session::restore`], which joins it and tells how it ended.
+    pub fn restore_at_build(mut self) -> Self {
+        self.restore = true;
+        self
+    }
+
+    /// Builds the session: disconnected, with no wallet traffic (unless it is to be
+    /// [restored](Self::restore_at_build)).
     ///
     /// # Errors
     ///
+    /// [`BuildError::NoStore`] if it is to be restored and has no store;
     /// [`BuildError::NoRuntime`] outside a tokio runtime (with time enabled);
     /// [`BuildError::InvalidPolicy`] for a policy that is out of range.
     pub fn build(self) -> Result<Session, BuildError> {
         self.policy.validate()?;
+        if self.restore && self.store.is_none() {
+            return Err(BuildError::NoStore);
+        }
         let driver = match self.driver {
             Some(driver) => driver,
             None => Driver::of_this_runtime()?,
@@ -183,10 +197,10 @@ impl SessionBuilder {
             event_capacity: self.event_capacity,
             extras: extras.is_any().then(|| Box::new(extras)),
         };
-        Ok(Session::from_shared(Shared::start(
-            config,
-            self.schedule,
-            self.seed,
-        )))
+        let shared = Shared::start(config, self.schedule, self.seed);
+        if self.restore {
+            shared.begin_restore();
+        }
+        Ok(Session::from_shared(shared))
     }
 }

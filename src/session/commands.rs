@@ -19,6 +19,11 @@ impl Shared {
         waiter.await.unwrap_or(RestoreOutcome::Superseded)
     }
 
+    /// As [`restore`](Self::restore), with nobody who waits yet.
+    pub(super) fn begin_restore(&self) {
+        self.handle(Input::Restore);
+    }
+
     pub(super) async fn disconnect(&self, mode: CloseMode) -> DisconnectReport {
         let waiter = self.ask(Input::Disconnect(mode), |waiters| waiters.disconnect.join());
         waiter.await.unwrap_or_default()

@@ -9,7 +9,7 @@ use moorline::machine::RestoreOutcome;
 use moorline::store::{
     MemoryStore, Record, RecordName, Revision, Store, StoreError, StoreFuture, Stored, Tombstone,
 };
-use moorline::{Account, DisconnectReason, ReconnectCause, Session, Status, Timestamp};
+use moorline::{Account, BuildError, DisconnectReason, ReconnectCause, Session, Status, Timestamp};
 use moorline_scripted::{Behaviour, Control, On};
 use serde_json::json;
 
@@ -215,6 +215,24 @@ async fn h40_a_restore_reconciles_what_was_stored_with_what_is() {
         panic!("no record")
     };
     assert_eq!(record.identity().unwrap().account.as_str(), "bob");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_restored_at_build_needs_no_call_and_shares_its_outcome() {
+    let store = MemoryStore::new();
+    let (session, _wallet) = with(store.clone());
+    session.connect().await.unwrap();
+    session.close().await;
+
+    let (builder, wallet) = wallet();
+    let builder = builder.store(store, "s").restore_at_build();
+    let session = builder.build().unwrap();
+    assert_eq!(session.restore().await, RestoreOutcome::Restored);
+    assert_eq!(wallet.calls().len(), 2, "one open, one probe");
+
+    let (builder, _wallet) = crate::support::wallet();
+    let refused = builder.restore_at_build().build().unwrap_err();
+    assert_eq!(refused, BuildError::NoStore);
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,6 +36,7 @@ pub(crate) const EVENTS: &[(&str, &[&str])] = &[
     ("operation:abandoned", &["operation"]),
     ("persist:failed", &["error", "retryInMs"]),
     ("persist:recovered", &[]),
+    ("record:quarantined", &["reason"]),
     ("hook:failed", &["hook", "error"]),
     ("provider:malformed", &["what", "problem"]),
     ("provider:event", &["name", "payload"]),
