@@ -1,7 +1,8 @@
 //! Stores and processes: killed while they write (H67), and writing at once (H64, H68).
 //!
 //! No test harness: this program is its own child. `MOORLINE_KILLS` sets how often a writer is
-//! killed for each backend (default 2000).
+//! killed for each backend (default 150; `scripts/stores` does 2000). With `MOORLINE_SMALL_DISK`,
+//! the path of a file system of a megabyte or less, a full disk is tried, too (H66).
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
 }
 
 async fn all() -> ExitCode {
-    let kills = env::var("MOORLINE_KILLS").map_or(2000, |kills| kills.parse().unwrap());
+    let kills = env::var("MOORLINE_KILLS").map_or(150, |kills| kills.parse().unwrap());
     let mut passed = 0;
     for backend in ["files", "plaintext-files", "redb"] {
         h67_killed_at_any_moment(backend, kills).await;
@@ -49,6 +50,12 @@ async fn all() -> ExitCode {
     for processes in PROCESSES {
         h68_many_writers_lose_no_update(processes).await;
         passed += 1;
+    }
+    if let Ok(disk) = env::var("MOORLINE_SMALL_DISK") {
+        for backend in ["files", "plaintext-files", "redb"] {
+            h66_a_full_disk(backend, Path::new(&disk)).await;
+            passed += 1;
+        }
     }
     println!("{passed} passed, 0 failed");
     ExitCode::SUCCESS
@@ -192,6 +199,56 @@ async fn h68_many_writers_lose_no_update(processes: u64) {
          none was lost",
         begun.elapsed().as_secs_f64()
     );
+}
+
+/// Fills the disk, has writes fail, and makes room again.
+async fn h66_a_full_disk(backend: &str, disk: &Path) {
+    let folder = disk.join(backend);
+    std::fs::create_dir_all(&folder).unwrap();
+    let store = open(backend, &folder);
+    let mut revision = store
+        .save(&name(), record(1), Revision::NONE)
+        .await
+        .unwrap();
+    let filler = disk.join("filler");
+    fill(&filler);
+    // Some may still fit into room that is reserved; then none does.
+    let (mut good, mut failures) = (1, 0);
+    for generation in 2..200 {
+        match store.save(&name(), record(generation), revision).await {
+            Ok(next) => (good, revision) = (generation, next),
+            Err(StoreError::Unavailable { .. }) => failures += 1,
+            Err(error) => panic!("{backend}: {error}"),
+        }
+        fill(&filler);
+    }
+    assert!(failures > 100, "{backend}: the disk was not full");
+    // As another process sees it, with no room still.
+    if backend != "redb" {
+        assert_eq!(read(&*open(backend, &folder)).await.0, good, "{backend}");
+    }
+    drop(store);
+    std::fs::remove_file(&filler).unwrap();
+    let store = open(backend, &folder);
+    let (found, revision) = read(&*store).await;
+    assert_eq!(found, good, "{backend}");
+    store.save(&name(), record(500), revision).await.unwrap();
+    println!(
+        "ok: {backend}: {failures} writes failed on a full disk, and the last good record stayed"
+    );
+}
+
+/// Takes all the room there is.
+fn fill(path: &Path) {
+    let mut file = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap();
+    for size in [65_536, 4096, 1] {
+        let block = vec![b'x'; size];
+        while file.write_all(&block).is_ok() {}
+    }
 }
 
 fn spawn(role: &str, backend: &str, folder: &Path) -> Child {

@@ -366,6 +366,11 @@ impl Protection for Sealed {
         let slots = backend.list().await;
         let slots = slots.map_err(|error| unavailable(error.to_string()))?;
         if !slots.is_empty() {
+            // Another process may have made the key and written a record just now. Records come
+            // after their key: it is there by now, or it is lost.
+            if let Some(set) = self.source.load().await.map_err(key_error)? {
+                return Ok(self.keep(set));
+            }
             return Err(unavailable(format!(
                 "{} holds no key, and {} records wait for theirs: bring it back, or move the \
                  records away",
