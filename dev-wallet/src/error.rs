@@ -30,6 +30,9 @@ pub enum StartError {
     /// The methods could not be registered.
     #[error("the wallet's methods cannot be registered: {0}")]
     Methods(String),
+    /// Time cannot run so fast.
+    #[error("time cannot run {0} times as fast; choose a number above 0")]
+    TimeScale(f64),
     /// The state given belongs to a wallet that is still running.
     #[error("the state belongs to a wallet that is running; stop that one first")]
     Running,

@@ -42,18 +42,27 @@
 //! setting. It listens on the loopback interface unless told otherwise.
 
 mod account;
+mod admin;
 mod approval;
 mod builder;
+mod clock;
+mod config;
 mod connection;
 mod control;
 mod error;
 mod events;
 mod faults;
+mod gateway;
+mod http;
+mod idp;
+mod journal;
 mod ledger;
 mod ledger_api;
 mod log;
 mod methods;
-mod page;
+mod pages;
+mod profile;
+mod random;
 mod rpc;
 mod server;
 mod session;
@@ -66,6 +75,9 @@ pub use self::approval::{Approval, Pending, PendingKind, Prompt};
 pub use self::builder::DevWalletBuilder;
 pub use self::control::Control;
 pub use self::error::{StartError, UnknownAccount};
+pub use self::http::{HttpFault, Place};
+pub use self::journal::Happening;
 pub use self::log::Seen;
+pub use self::profile::{Deviation, Dialect, Profile, UnknownProfile};
 pub use self::state::DevWalletState;
 pub use self::wallet::DevWallet;
