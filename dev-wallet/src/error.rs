@@ -43,6 +43,11 @@ pub enum StartError {
 #[error("the wallet has no account `{0}`")]
 pub struct UnknownAccount(pub String);
 
+/// What was asked of a wallet's [`Control`](crate::Control) cannot be done; why.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct ControlError(pub String);
+
 /// The user rejected the request (EIP-1193 4001).
 pub(crate) fn rejected() -> ErrorObjectOwned {
     plain(4001, "the user rejected the request")

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use secrecy::SecretString;
 
 pub(crate) use self::clients::{Caller, Known};
-pub(crate) use self::sessions::{GatewaySession, Login};
+pub(crate) use self::sessions::{GatewaySession, Login, SCOPE};
 pub(crate) use self::streams::{Frame, Listener, Owner, Stream};
 pub(crate) use self::transactions::{Message, Stage, Transaction, Wanted, thrown};
 

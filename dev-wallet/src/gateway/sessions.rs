@@ -1,13 +1,19 @@
 //! Logins: who has one, for which network, and how they end.
 
+use std::collections::HashSet;
+
 use jsonrpsee::types::ErrorObjectOwned;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::clients::fingerprint;
 use super::{Frame, Known, Owner};
+use crate::config::Network;
 use crate::error::{invalid_params, plain};
 use crate::state::{DevWalletState, Inner};
+
+/// What a login is for, if nobody says.
+pub(crate) const SCOPE: &str = "openid daml_ledger_api offline_access";
 
 /// A user's session with one program.
 #[derive(Clone, Debug)]
@@ -133,7 +139,83 @@ impl DevWalletState {
     }
 }
 
+impl DevWalletState {
+    /// Tells every session its accounts.
+    pub(crate) fn tell_sessions_of_accounts(&self) {
+        let told = {
+            let inner = self.lock();
+            let mut users = HashSet::new();
+            let sessions = inner.gateway.sessions.iter();
+            sessions
+                // The accounts are the user's: one event reaches all streams of theirs.
+                .filter(|session| users.insert(session.user.clone()))
+                .map(|session| (session.owner(), inner.session_accounts(session)))
+                .collect::<Vec<_>>()
+        };
+        for (owner, accounts) in told {
+            self.emit(&owner, "accountsChanged", accounts);
+        }
+    }
+
+    /// Tells every session its status.
+    pub(crate) fn tell_sessions_of_status(&self) {
+        let told = {
+            let inner = self.lock();
+            let sessions = inner.gateway.sessions.iter();
+            sessions
+                .map(|session| (session.owner(), inner.session_status(session, false)))
+                .collect::<Vec<_>>()
+        };
+        for (owner, status) in told {
+            self.emit(&owner, "statusChanged", status);
+        }
+    }
+
+    /// Everybody who is logged in logs in once more, somewhere else. Returns how many that were.
+    pub(crate) fn log_in_elsewhere(&self) -> usize {
+        let sessions = self.lock().gateway.sessions.clone();
+        let mut logged_in = 0;
+        for session in sessions {
+            let token = self.change(|inner| inner.issue_token(&session.user, "elsewhere", SCOPE));
+            let Some((token, _)) = token else { continue };
+            let login = Login {
+                known: Known {
+                    user: session.user,
+                    token,
+                    stale: false,
+                    api_key: false,
+                },
+                network: session.network,
+                origin: session.origin,
+            };
+            logged_in += usize::from(self.log_in(login).is_ok());
+        }
+        logged_in
+    }
+}
+
 impl Inner {
+    /// Every token that is about has expired.
+    pub(crate) fn expire_tokens(&mut self) {
+        self.gateway.idp.expire_all();
+        for session in &self.gateway.sessions {
+            let token = fingerprint(session.token.expose_secret());
+            self.gateway.dead_tokens.insert(token);
+        }
+    }
+
+    /// Everything moves to another network.
+    pub(crate) fn move_to(&mut self, network: &str) {
+        self.network = network.to_owned();
+        let networks = &mut self.gateway.networks;
+        if !networks.iter().any(|it| it.id == network) {
+            networks.push(Network::new(network, "idp-oauth"));
+        }
+        for session in &mut self.gateway.sessions {
+            session.network = network.to_owned();
+        }
+    }
+
     /// Opens a session. The inner result is what the login answers: a gateway may open one and
     /// fail nevertheless.
     #[allow(clippy::type_complexity)]
