@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
@@ -125,7 +126,7 @@ pub(crate) struct Line {
 
 /// Serves one client until it goes, or this future is dropped.
 pub(crate) async fn serve(socket: TcpStream, state: DevWalletState, methods: Arc<Methods>) {
-    state.until(|inner| !inner.faults.freeze).await;
+    state.until_frozen(false).await;
     if socket.set_nodelay(true).is_err() {
         return;
     }
@@ -145,7 +146,7 @@ pub(crate) async fn serve(socket: TcpStream, state: DevWalletState, methods: Arc
     };
     let _open = Open::new(&state, &line);
     let wire = Wire::new(socket, Arc::clone(&line.meddling));
-    let service = service_fn(|request| answer(request, state.clone(), line.clone()));
+    let service = service_fn(|request| answer(request, state.clone(), line.clone(), keep_alive));
     {
         let connection = http1::Builder::new()
             .keep_alive(true)
@@ -161,8 +162,8 @@ pub(crate) async fn serve(socket: TcpStream, state: DevWalletState, methods: Arc
             }
             // Never polled again: sockets are neither read nor written. Once it is lifted, the
             // connection ends.
-            () = state.until(|inner| inner.faults.freeze) => {
-                state.until(|inner| !inner.faults.freeze).await;
+            () = state.until_frozen(true) => {
+                state.until_frozen(false).await;
                 return;
             }
             () = line.activity.over(keep_alive) => {
@@ -233,6 +234,7 @@ async fn answer(
     request: Request<Incoming>,
     state: DevWalletState,
     line: Line,
+    keep_alive: Duration,
 ) -> Result<Response<Payload>, Broken> {
     line.activity.begun();
     let mut busy = Busy {
@@ -250,6 +252,13 @@ async fn answer(
         then_close,
     } = reply;
     busy.then_close = then_close;
+    let seconds = keep_alive.as_secs();
+    if !response.headers().contains_key(CONNECTION)
+        && let Ok(timeout) = HeaderValue::from_str(&format!("timeout={seconds}"))
+    {
+        let name = HeaderName::from_static("keep-alive");
+        response.headers_mut().insert(name, timeout);
+    }
     response.body_mut().busy = Some(busy);
     Ok(*response)
 }
