@@ -8,6 +8,7 @@ mod ledger;
 mod limits;
 mod reply;
 mod serve;
+mod status;
 mod user;
 mod wire;
 
