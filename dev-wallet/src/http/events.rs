@@ -20,7 +20,7 @@ const BACKLOG: usize = 65_536;
 /// Opens a stream.
 pub(crate) async fn serve(state: &DevWalletState, asked: Asked) -> Result<Reply, Broken> {
     let caller = asked.caller(state);
-    let allowance = state.change(|inner| inner.count(&caller));
+    let allowance = state.lock().count(&caller, asked.line.peer);
     if let Some(refusal) = allowance
         .as_ref()
         .and_then(|it| it.refusal(state, &Value::Null))

@@ -1,5 +1,6 @@
 //! One connection: HTTP/1.1 until it ends or becomes a WebSocket.
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -117,8 +118,8 @@ impl Activity {
 pub(crate) struct Line {
     pub(crate) number: u64,
     pub(crate) meddling: Arc<Meddling>,
-    /// The client is on this computer.
-    pub(crate) from_here: bool,
+    /// Where the client is, if it is still there.
+    pub(crate) peer: Option<IpAddr>,
     activity: Arc<Activity>,
     /// A WebSocket, once it was asked for.
     upgrade: Arc<Mutex<Option<(OnUpgrade, Busy)>>>,
@@ -138,9 +139,7 @@ pub(crate) async fn serve(socket: TcpStream, state: DevWalletState, methods: Arc
     let line = Line {
         number,
         meddling: Arc::new(meddling),
-        from_here: socket
-            .peer_addr()
-            .is_ok_and(|it| it.ip().to_canonical().is_loopback()),
+        peer: socket.peer_addr().ok().map(|it| it.ip().to_canonical()),
         activity: Arc::new(Activity::new()),
         upgrade: Arc::default(),
     };
