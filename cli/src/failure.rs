@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use moorline::{BuildError, ConnectError};
 use moorline_cip0103::ConfigError;
-use moorline_dev_wallet::StartError;
+use moorline_dev_wallet::{FileError, StartError};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,8 @@ pub(crate) enum Failure {
         source: std::io::Error,
     },
     #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -41,7 +43,7 @@ impl Failure {
     /// 2 for input that cannot be used, 1 for everything else.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Address(_) | Self::BadScenarios(_) => ExitCode::from(2),
+            Self::Address(_) | Self::BadScenarios(_) | Self::File(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }
