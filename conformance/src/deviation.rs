@@ -130,7 +130,6 @@ pub const DEVIATIONS: &[Deviation] = &[
             "framing.prototype-method",
             "framing.error-id",
             "http.errors-are-json",
-            "http.no-stack-trace",
             "http.text-refused",
             "http.huge",
             "framing.invalid-body",
@@ -287,7 +286,7 @@ pub const DEVIATIONS: &[Deviation] = &[
     Deviation {
         id: "G2-signed-without-signature",
         about: "`txChanged` signed carries the stored transaction, not signature, signedBy and party",
-        known_of: &[G1, G2],
+        known_of: &[G2],
         checks: &["txChanged.shape", "txChanged.no-extra-fields"],
         reference: LATER,
         sign: |e| tx(e, "signed").any(|it| it["payload"]["signature"].is_null()),
@@ -318,12 +317,135 @@ pub const DEVIATIONS: &[Deviation] = &[
         },
     },
     Deviation {
-        id: "G1-stream-survives-session",
-        about: "the stream goes on after `disconnect`, and delivers the next login's token",
-        known_of: &[G1],
+        id: "G1-stream-survives-disconnect",
+        about: "the stream goes on after `disconnect`, and delivers what comes later",
+        known_of: &[G1, G2],
         checks: &["sse.ends-with-session"],
         reference: GATEWAY,
         sign: |e| e.facts.get("end/stream-ended") == Some(&false),
+    },
+    Deviation {
+        id: "G1-stream-survives-logout",
+        about: "the stream goes on after a logout at the wallet, and delivers the next login's token",
+        known_of: &[G1],
+        checks: &["sse.ends-with-logout"],
+        reference: GATEWAY,
+        sign: |e| e.facts.get("logout/stream-ended") == Some(&false),
+    },
+    Deviation {
+        id: "G1-stream-survives-token",
+        about: "the stream goes on after its token has expired",
+        known_of: &[G1, G2],
+        checks: &["sse.ends-with-token"],
+        reference: GATEWAY,
+        sign: |e| e.facts.get("expired/stream-ended") == Some(&false),
+    },
+    Deviation {
+        id: "G1-stack-traces",
+        about: "pages about errors show a stack trace",
+        known_of: &[G1, G2],
+        checks: &["http.no-stack-trace"],
+        reference: GATEWAY,
+        sign: |e| e.replies().any(|it| is_html(it.2)),
+    },
+    Deviation {
+        id: "G1-no-batch",
+        about: "batches are refused",
+        known_of: &[G1, G2],
+        checks: &["framing.batch"],
+        reference: GATEWAY,
+        sign: |e| e.refused("framing/batch", &[-32600]).is_ok(),
+    },
+    Deviation {
+        id: "G1-reason-ok",
+        about: "`reason` and `networkReason` say `OK` while all is well",
+        known_of: &[G1, G2],
+        checks: &["connect.reason-only-when-not"],
+        reference: GATEWAY,
+        sign: |e| {
+            e.result("in/isConnected")
+                .is_ok_and(|it| it["reason"] == "OK")
+        },
+    },
+    Deviation {
+        id: "G1-user-url-when-connected",
+        about: "`connect` and `isConnected` give a `userUrl` although the user is connected",
+        known_of: &[G1, G2],
+        checks: &["connect.user-url-only-when-needed"],
+        reference: GATEWAY,
+        sign: |e| {
+            e.result("in/isConnected")
+                .is_ok_and(|it| it["userUrl"].is_string())
+        },
+    },
+    Deviation {
+        id: "G1-connect-announces",
+        about: "every `connect` with a session sends `statusChanged` and `connected`",
+        known_of: &[G1, G2],
+        checks: &["events.connected-only-at-login"],
+        reference: GATEWAY,
+        sign: |e| e.heard("in", "connected").next().is_some(),
+    },
+    Deviation {
+        id: "G1-sessions-user-wide",
+        about: "there is one session a user: a `disconnect` anywhere ends it for every program",
+        known_of: &[G1],
+        checks: &["security.other-disconnect"],
+        reference: GATEWAY,
+        sign: |e| e.result("other/status").is_ok(),
+    },
+    Deviation {
+        id: "G1-prepare-failure-silent",
+        about: "a submission that cannot be prepared was announced as pending, and never as failed",
+        known_of: &[G1, G2],
+        checks: &["txChanged.refused-ends"],
+        reference: GATEWAY,
+        sign: |e| tx(e, "pending").next().is_some(),
+    },
+    Deviation {
+        id: "G1-ledger-errors-internal",
+        about: "what the ledger refuses is an internal error (-32603), with the ledger's own error as data",
+        known_of: &[G1, G2],
+        checks: &[
+            "ledgerApi.unknown-resource-code",
+            "prepareExecute.no-network",
+        ],
+        reference: GATEWAY,
+        sign: |e| {
+            e.error("in/ledgerApi-unknown")
+                .is_ok_and(|it| it.code() == Some(-32603))
+        },
+    },
+    Deviation {
+        id: "G1-ledger-get-post-only",
+        about: "`ledgerApi` knows get and post alone",
+        known_of: &[G1, G2],
+        checks: &["ledgerApi.verbs"],
+        reference: GATEWAY,
+        sign: |e| says(e, "Unsupported request method"),
+    },
+    Deviation {
+        id: "G1-network-loss-silent",
+        about: "losing the ledger sends no `statusChanged`",
+        known_of: &[G1, G2],
+        checks: &["events.network"],
+        reference: GATEWAY,
+        sign: |e| e.heard("cut", "statusChanged").next().is_none(),
+    },
+    Deviation {
+        id: "G2-api-key-session-anew",
+        about: "an API key opens a session by itself: `disconnect` does not last",
+        known_of: &[G2],
+        checks: &[
+            "lifecycle.end-status",
+            "lifecycle.end-4100",
+            "lifecycle.end-not-executed",
+            "lifecycle.logout",
+            "lifecycle.expired",
+            "sse.refused-after-end",
+        ],
+        reference: LATER,
+        sign: |e| e.facts.get("login/api-key") == Some(&true),
     },
     Deviation {
         id: "G1-token-not-verified",
@@ -360,17 +482,6 @@ pub const DEVIATIONS: &[Deviation] = &[
             })
         },
     },
-    Deviation {
-        id: "G1-network-down-as-internal",
-        about: "a ledger that cannot be reached is an internal error (-32603)",
-        known_of: &[G1, G2],
-        checks: &["prepareExecute.no-network"],
-        reference: GATEWAY,
-        sign: |e| {
-            e.error("cut/prepareExecute")
-                .is_ok_and(|it| it.code() == Some(-32603))
-        },
-    },
 ];
 
 /// The deviation that a failed check is, if it is one that is known. One known of the generation
@@ -400,7 +511,8 @@ pub(crate) fn guess(e: &Evidence) -> Generation {
             .count()
     };
     match (shows(G1), shows(G2)) {
-        (0, 0) => Generation::Standard,
+        // One alone may be chance.
+        (0 | 1, 0 | 1) => Generation::Standard,
         (one, two) if one > two => G1,
         _ => G2,
     }

@@ -191,7 +191,7 @@ fn without(check: &Check, needed: &Outcome) -> Verdict {
             forgiven: *forgiven,
         },
         Verdict::NotChecked { reason } => Verdict::NotChecked {
-            reason: format!("`{id}` was not checked: {reason}"),
+            reason: reason.clone(),
         },
         _ => Verdict::NotChecked {
             reason: format!("`{id}` failed"),

@@ -94,6 +94,8 @@ pub(crate) async fn survey(
         .evidence
         .facts
         .insert("tx/own-commands", options.commands.is_some());
+    let by_key = matches!(survey.credential, Credential::ApiKey(_));
+    survey.evidence.facts.insert("login/api-key", by_key);
     survey.run().await;
     Ok(survey.evidence)
 }

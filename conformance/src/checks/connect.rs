@@ -31,8 +31,12 @@ pub(super) const CHECKS: &[Check] = &[
         "answer `isConnected: true` while there is a session", ["connect.connected"], |e| says(e, "in/isConnected", true)),
     check!(Must Both "disconnect.null", "`disconnect` answers null", DISCONNECT,
         "answer `\"result\": null`", ["connect.connected"], |e| null(e, "end/disconnect")),
-    check!(Should Both "disconnect.twice", "`disconnect` without a session answers null, too", DISCONNECT,
-        "make it idempotent", [], |e| null(e, "end/disconnect-again")),
+    check!(Should Both "disconnect.twice", "`disconnect` without a session answers null, or 4100 where the token ended with it", DISCONNECT,
+        "make it idempotent", [], |e| null(e, "end/disconnect-again").or_else(|_| e.refused("end/disconnect-again", &[4100]))),
+    check!(Should Both "connect.reason-only-when-not", "reasons are given only where something is wrong", "CIP-0103, connect (\"optionally accompanied by an error reason\")",
+        "leave `reason` and `networkReason` out when all is well", ["connect.connected"], no_needless_reason),
+    check!(Should Both "connect.user-url-only-when-needed", "a `userUrl` is given only where something is to be done there", "CIP-0103, Asynchronous dApp API, connect (\"if no prior connection is established\")",
+        "leave `userUrl` out while the user is connected", ["connect.connected"], no_needless_url),
 ];
 
 fn connected(e: &Evidence) -> Finding {
@@ -105,6 +109,33 @@ fn reason(e: &Evidence) -> Finding {
         return Err(Problem::not_checked("the wallet does not disconnect"));
     }
     ensure(result["reason"].is_string(), "a `reason`", || {
+        e.show(result)
+    })
+}
+
+/// What `isConnected` says while all is well.
+fn while_well(e: &Evidence) -> Result<&serde_json::Value, Problem> {
+    let result = e.result("in/isConnected")?;
+    if result["isConnected"] == true && result["isNetworkConnected"] == true {
+        return Ok(result);
+    }
+    Err(Problem::not_checked(
+        "the wallet is not connected to its network",
+    ))
+}
+
+fn no_needless_reason(e: &Evidence) -> Finding {
+    let result = while_well(e)?;
+    ensure(
+        result["reason"].is_null() && result["networkReason"].is_null(),
+        "no reason",
+        || e.show(result),
+    )
+}
+
+fn no_needless_url(e: &Evidence) -> Finding {
+    let result = while_well(e)?;
+    ensure(result["userUrl"].is_null(), "no `userUrl`", || {
         e.show(result)
     })
 }

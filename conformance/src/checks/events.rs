@@ -21,6 +21,8 @@ pub(super) const CHECKS: &[Check] = &[
         "emit it: other links of the session learn by it", ["connect.connected"], |e| told_of_end(e, "end")),
     check!(Must Both "events.login-announced", "a login in a second step is followed by `connected`", CONNECTED,
         "emit `connected` when the user has logged in", ["connect.connected"], login),
+    check!(Must Both "events.connected-only-at-login", "`connected` is not sent when nobody logged in", "CIP-0103, Asynchronous dApp API (connected: \"only emitted as part of the login flow\")",
+        "do not emit it for a `connect` that changes nothing", ["connect.connected"], no_needless_connected),
     check!(Must Both "events.accounts", "`accountsChanged` follows a switch of the primary account", ACCOUNTS,
         "emit it with all accounts that changed, the new primary one included", ["connect.connected"], switched),
     check!(Must Both "events.accounts-agree", "`listAccounts` and `getPrimaryAccount` agree with `accountsChanged`", ACCOUNTS,
@@ -110,6 +112,15 @@ fn login(e: &Evidence) -> Finding {
         .into_iter()
         .flat_map(|part| e.heard(part, "connected"));
     ensure(told.next().is_some(), "`connected`", || "none".into())
+}
+
+fn no_needless_connected(e: &Evidence) -> Finding {
+    e.result("in/connect")?;
+    ensure(
+        e.heard("in", "connected").next().is_none(),
+        "no event",
+        || "`connected`, after a `connect` while connected".into(),
+    )
 }
 
 fn switched(e: &Evidence) -> Finding {

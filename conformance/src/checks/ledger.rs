@@ -10,6 +10,10 @@ pub(super) const CHECKS: &[Check] = &[
         "pass the request to the JSON Ledger API and answer what it answers", ["connect.connected"], get),
     check!(Must Both "ledgerApi.unknown-resource", "a resource that the ledger does not have is an error", LEDGER,
         "answer the ledger's refusal as an error with code and message", ["connect.connected"], |e| e.error("in/ledgerApi-unknown").map(drop)),
+    check!(Should Both "ledgerApi.unknown-resource-code", "a resource that the ledger does not have is no internal error", "CIP-0103, Error Types (-32001 Resource not found)",
+        "answer -32001 where the ledger answers 404", ["ledgerApi.unknown-resource"], |e| e.refused("in/ledgerApi-unknown", &[-32001, -32002, -32000, -32602])),
+    check!(Should Both "ledgerApi.verbs", "every HTTP method of the ledger is passed on", "CIP-0103, ledgerApi (\"Any HTTP method supported by the Ledger API\")",
+        "pass patch, put and delete on, too", ["ledgerApi.unknown-resource"], verbs),
     check!(Should Both "ledgerApi.path", "`{..}` in a resource is filled in from `path`", "CIP-0103, ledgerApi (\"The template is resolved by the path request object\")",
         "replace `{name}` by the value of `name` in `path`", ["ledgerApi.get"], |e| same(e, "in/ledgerApi-path")),
     check!(Should Both "ledgerApi.headers", "`headers` are accepted", "CIP-0103, ledgerApi (`headers`, amendment of 2026-03-10)",
@@ -26,6 +30,26 @@ fn get(e: &Evidence) -> Finding {
 fn same(e: &Evidence, label: &str) -> Finding {
     let (one, other) = (e.result("in/ledgerApi")?, e.result(label)?);
     ensure(one == other, "the same as without it", || e.show(other))
+}
+
+/// Asked of a resource that is not there: nothing is changed by it.
+fn verbs(e: &Evidence) -> Finding {
+    for verb in ["patch", "put", "delete"] {
+        let label = format!("in/ledgerApi-{verb}");
+        if e.result(&label).is_ok() {
+            continue;
+        }
+        let error = e.error(&label)?;
+        let said = error.message().unwrap_or_default().to_lowercase();
+        let refused =
+            said.contains("unsupported") || matches!(error.code(), Some(-32602 | -32601 | 4200));
+        ensure(!refused, "the ledger's own answer", || {
+            e.reply(&label)
+                .map(|it| e.show_reply(it))
+                .unwrap_or_default()
+        })?;
+    }
+    Ok(())
 }
 
 fn params(e: &Evidence) -> Finding {

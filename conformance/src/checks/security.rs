@@ -22,6 +22,8 @@ pub(super) const CHECKS: &[Check] = &[
         "send events to the streams of the session they belong to", ["connect.connected"], other_session),
     check!(Must Http "security.other-token", "a session is not told the token of another", SECRETS,
         "send events to the streams of the session they belong to", ["connect.connected"], other_token),
+    check!(Must Http "security.other-disconnect", "a session outlives the end of another", "CIP-0103, disconnect (\"the user session ... is being invalidated\": that one)",
+        "keep the sessions of one user apart", ["connect.connected"], other_disconnect),
     check!(Should Http "security.networks-without-secrets", "the list of networks at the user API gives no secrets to anybody", "reference gateway, User API, listNetworks",
         "leave credentials out of what is answered without authorisation", [], networks_quiet),
     check!(Must Both "security.user-url", "every `userUrl` is https, or http on this computer", "RFC 6749, section 10 (logins over TLS)",
@@ -61,6 +63,15 @@ fn status_quiet(e: &Evidence) -> Finding {
     let mut found = Vec::new();
     tokens(status, "result", &mut found);
     super::none_of(found, "no token")
+}
+
+fn other_disconnect(e: &Evidence) -> Finding {
+    let status = e.result("other/status")?;
+    ensure(
+        status["connection"]["isConnected"] == true,
+        "connected",
+        || e.show(&status["connection"]),
+    )
 }
 
 fn networks_quiet(e: &Evidence) -> Finding {

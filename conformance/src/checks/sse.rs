@@ -32,8 +32,12 @@ pub(super) const CHECKS: &[Check] = &[
         "send events to every stream of the session", ["txChanged.pending"], second),
     check!(Must Http "sse.reopens", "a stream that was cut can be opened again, and hears events", SSE,
         "let clients come back: proxies cut long connections", ["txChanged.pending"], reopens),
-    check!(Should Http "sse.ends-with-session", "the stream ends when the session does", "CIP-0103, disconnect (the session is invalidated)",
-        "end the streams of a session that ends", ["sse.opens"], |e| ensure(e.fact("end/stream-ended")?, "the end of the stream after `disconnect`", || "a stream that goes on".into())),
+    check!(Should Http "sse.ends-with-session", "the stream ends when the program disconnects", "CIP-0103, disconnect (the session is invalidated)",
+        "end the streams of a session that ends", ["sse.opens"], |e| stream_ends(e, "end/stream-ended")),
+    check!(Should Http "sse.ends-with-logout", "the stream ends when the user logs out", "CIP-0103, statusChanged (changes made by the user)",
+        "end the streams of a session that ends", ["sse.opens"], |e| stream_ends(e, "logout/stream-ended")),
+    check!(Should Http "sse.ends-with-token", "the stream ends when its token expires", AUTH,
+        "end streams whose token has expired", ["sse.opens"], |e| stream_ends(e, "expired/stream-ended")),
     check!(Must Http "sse.refused-after-end", "the stream is refused with 401 after `disconnect`", "CIP-0103, disconnect (the session is invalidated)",
         "answer 401 where there is no session", ["sse.opens"], after_end),
     check!(May Http "sse.heartbeat", "the stream carries comments while it is idle", COMFORT,
@@ -150,6 +154,13 @@ fn reopens(e: &Evidence) -> Finding {
 fn after_end(e: &Evidence) -> Finding {
     wants_token(e)?;
     status(e, "sse/after-end", 401)
+}
+
+fn stream_ends(e: &Evidence, fact: &'static str) -> Finding {
+    wants_token(e)?;
+    ensure(e.fact(fact)?, "the end of the stream", || {
+        "a stream that goes on".into()
+    })
 }
 
 fn offered(e: &Evidence, fact: &'static str, what: &str) -> Finding {

@@ -41,6 +41,8 @@ pub(super) const CHECKS: &[Check] = &[
         "send status and commandId, and the payload that goes with the status", ["txChanged.pending"], event_shape),
     check!(Should Both "txChanged.no-extra-fields", "`txChanged` has no fields beyond its description", "OpenRPC dApp API, TxChangedEvent (additionalProperties: false)",
         "do not send what you store of a transaction", ["txChanged.pending"], extra),
+    check!(Must Both "txChanged.refused-ends", "a submission that was announced and then refused ends in failed", ASYNC,
+        "emit `failed` for what you announced as pending and refuse", ["connect.connected"], refused_ends),
     check!(Must WebSocket "prepareExecuteAndWait.executed", "`prepareExecuteAndWait` answers the executed event", WAIT,
         "answer `{\"tx\": {\"status\": \"executed\", ..}}` once it is on the ledger", ["connect.connected"], waited),
     check!(Must Both "reject.failed", "a submission that the user rejects ends in `failed`", ASYNC,
@@ -227,6 +229,31 @@ fn extra(e: &Evidence) -> Finding {
     found.sort();
     found.dedup();
     super::none_of(found, "no other fields")
+}
+
+/// Submissions refused by an error: for a stranger, without a network, of nothing.
+fn refused_ends(e: &Evidence) -> Finding {
+    let mut announced = Vec::new();
+    for (part, label) in [
+        ("params", "params/prepareExecute-empty"),
+        ("stranger", "tx/stranger"),
+        ("cut", "cut/prepareExecute"),
+    ] {
+        if !e.reply(label).is_ok_and(|it| it.error().is_some()) {
+            continue;
+        }
+        let events = events(e, part);
+        for event in events.iter().filter(|it| it["status"] == "pending") {
+            let all = e.events.iter().filter_map(|it| it.payload.as_ref());
+            let mut same = all.filter(|it| it["commandId"] == event["commandId"]);
+            if !same.any(is_end) {
+                announced.push(format!("{} ({part})", event["commandId"]));
+            }
+        }
+    }
+    let asked = e.reply("tx/stranger")?;
+    ensure(asked.is_rpc(), "an answer", || e.show_reply(asked))?;
+    super::none_of(announced, "failed, for every submission that was announced")
 }
 
 fn waited(e: &Evidence) -> Finding {

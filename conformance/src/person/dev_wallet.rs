@@ -68,6 +68,23 @@ impl DevWalletPerson {
         }
     }
 
+    /// An account that is not the primary one.
+    async fn another_account(&self) -> Result<Value, Unable> {
+        let unable = |why: &str| Unable(format!("the wallet's admin endpoint: {why}"));
+        let path = format!("{}/state", self.line.base.path().trim_end_matches('/'));
+        let request = self
+            .line
+            .request(Method::GET, self.line.on_server(&path), &Credential::None);
+        let reply = self.line.reply(request, PATIENCE).await;
+        let reply = reply.map_err(|it| unable(&it.describe()))?;
+        let state = reply.json.unwrap_or_default();
+        let mut accounts = state["accounts"].as_array().into_iter().flatten();
+        let another = accounts.find(|it| it["primary"] == false);
+        another
+            .map(|it| it["partyId"].clone())
+            .ok_or_else(|| unable("there is no second account"))
+    }
+
     async fn post(&self, what: &str, body: Value) -> Result<Value, Unable> {
         let path = format!("{}/{what}", self.line.base.path().trim_end_matches('/'));
         let request = self
@@ -96,16 +113,29 @@ impl Person for DevWalletPerson {
     fn does<'a>(&'a self, deed: Deed<'a>) -> Doing<'a> {
         Box::pin(async move {
             match deed {
-                Deed::ExpectToApprove => self.post("approval", json!({ "mode": "auto" })).await,
-                Deed::ExpectToReject => self.post("approval", json!({ "mode": "reject" })).await,
-                Deed::ExpectToBeAsked => self.post("approval", json!({ "mode": "manual" })).await,
+                Deed::ExpectToApprove => {
+                    self.post("set-approval", json!({ "approval": "auto" }))
+                        .await
+                }
+                Deed::ExpectToReject => {
+                    self.post("set-approval", json!({ "approval": "reject" }))
+                        .await
+                }
+                Deed::ExpectToBeAsked => {
+                    self.post("set-approval", json!({ "approval": "manual" }))
+                        .await
+                }
                 Deed::LogIn(_) | Deed::Approve(_) => self.post("approve", json!({})).await,
                 Deed::Reject(_) => self.post("reject", json!({})).await,
-                Deed::SwitchParty => self.post("switch-party", json!({})).await,
-                Deed::CutNetwork => self.post("network", json!({ "up": false })).await,
-                Deed::RestoreNetwork => self.post("network", json!({ "up": true })).await,
-                Deed::ExpireSession => self.post("expire", json!({})).await,
-                Deed::LogOut => self.post("logout", json!({})).await,
+                Deed::SwitchParty => {
+                    let account = self.another_account().await?;
+                    self.post("switch-party", json!({ "account": account }))
+                        .await
+                }
+                Deed::CutNetwork => self.post("set-ledger", json!({ "up": false })).await,
+                Deed::RestoreNetwork => self.post("set-ledger", json!({ "up": true })).await,
+                Deed::ExpireSession => self.post("expire-session", json!({})).await,
+                Deed::LogOut => self.post("end-session", json!({})).await,
             }
             .map(drop)
         })

@@ -100,10 +100,13 @@ impl Report {
                 tally.not_checked
             )?;
         }
-        let verdict = if self.conforms() {
-            "conforms"
-        } else {
-            "does NOT conform"
+        let unseen = self.tally(Level::Must).not_checked;
+        let verdict = match (self.conforms(), unseen) {
+            (false, _) => "does NOT conform".to_owned(),
+            (true, 0) => "conforms".to_owned(),
+            (true, unseen) => {
+                format!("conforms, as far as it could be checked ({unseen} MUSTs were not)")
+            }
         };
         writeln!(
             out,

@@ -32,10 +32,14 @@ impl Survey<'_> {
             at_most,
         )
         .await;
+        let with_body = |verb: &str| json!({ "requestMethod": verb, "resource": "/v2/moorline-no-such-resource", "body": {} });
         let get = |resource: &str| json!({ "requestMethod": "get", "resource": resource });
         for (label, params) in [
             ("in/ledgerApi", get("/v2/version")),
             ("in/ledgerApi-unknown", get("/v2/moorline-no-such-resource")),
+            ("in/ledgerApi-patch", with_body("patch")),
+            ("in/ledgerApi-put", with_body("put")),
+            ("in/ledgerApi-delete", with_body("delete")),
             (
                 "in/ledgerApi-headers",
                 json!({

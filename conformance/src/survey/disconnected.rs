@@ -60,6 +60,15 @@ impl Survey<'_> {
         self.quiet().await;
     }
 
+    /// Whether the event stream ends now.
+    pub(super) async fn note_end_of_stream(&mut self, fact: &'static str) {
+        if let Some(stream) = &self.stream {
+            let wait = self.patience.briefly();
+            let ended = stream.wait(wait, |it| it.ended.is_some()).await;
+            self.evidence.facts.insert(fact, ended);
+        }
+    }
+
     /// Disconnects, and looks at what is left.
     pub(super) async fn end(&mut self) {
         self.part = "end";
@@ -69,14 +78,7 @@ impl Survey<'_> {
             it["connection"]["isConnected"] == false
         })
         .await;
-        if self.is_http() {
-            let wait = self.patience.briefly();
-            let ended = match &self.stream {
-                Some(stream) => stream.wait(wait, |it| it.ended.is_some()).await,
-                None => false,
-            };
-            self.evidence.facts.insert("end/stream-ended", ended);
-        }
+        self.note_end_of_stream("end/stream-ended").await;
         for method in ["status", "isConnected"] {
             self.ask(&format!("end/{method}"), method, None).await;
         }

@@ -162,6 +162,7 @@ impl Survey<'_> {
         self.evidence.facts.insert("other/token-told", told);
         self.ask_as(&other, "other/disconnect", "disconnect", None)
             .await;
+        self.ask("other/status", "status", None).await;
     }
 
     fn is_same(&self, token: &secrecy::SecretString) -> bool {

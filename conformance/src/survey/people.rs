@@ -100,6 +100,7 @@ impl Survey<'_> {
         let params = json!({ "commandId": command, "commands": self.commands() });
         self.ask("cut/prepareExecute", "prepareExecute", Some(params))
             .await;
+        self.quiet().await;
         self.person(Deed::RestoreNetwork).await.ok();
         self.part = "restored";
         let wait = self.patience.briefly();
@@ -113,6 +114,7 @@ impl Survey<'_> {
         if !self.have("expired", Deed::ExpireSession).await {
             return;
         }
+        self.note_end_of_stream("expired/stream-ended").await;
         self.ask("expired/isConnected", "isConnected", None).await;
         self.ask("expired/listAccounts", "listAccounts", None).await;
         self.log_in_again().await;
@@ -130,6 +132,7 @@ impl Survey<'_> {
             it["connection"]["isConnected"] == false
         })
         .await;
+        self.note_end_of_stream("logout/stream-ended").await;
         self.ask("logout/isConnected", "isConnected", None).await;
         self.ask("logout/listAccounts", "listAccounts", None).await;
         self.log_in_again().await;

@@ -11,7 +11,11 @@ fn ids_are_unique_and_every_check_says_what_it_rests_on_and_what_to_do() {
         assert!(ids.insert(check.id), "{} twice", check.id);
         assert!(check.id.contains('.'), "{}", check.id);
         for text in [check.title, check.rests_on, check.advice] {
-            assert!(text.len() > 5 && !text.ends_with('.'), "{}: {text}", check.id);
+            assert!(
+                text.len() > 5 && !text.ends_with('.'),
+                "{}: {text}",
+                check.id
+            );
         }
     }
     assert!(ids.len() > 100, "{}", ids.len());

@@ -10,7 +10,10 @@ use crate::person::AtTheWallet;
 /// Ids of what did not pass, by level.
 fn not_passed(report: &Report, level: Level) -> Vec<&'static str> {
     let of_level = report.outcomes.iter().filter(|it| it.check.level == level);
-    of_level.filter(|it| !it.verdict.holds()).map(|it| it.check.id).collect()
+    of_level
+        .filter(|it| !it.verdict.holds())
+        .map(|it| it.check.id)
+        .collect()
 }
 
 #[tokio::test]
@@ -20,8 +23,18 @@ async fn over_a_websocket_with_a_person_everything_is_checked() {
     options.person = Arc::new(AtTheWallet(wallet.control()));
     let report = check(options).await.unwrap();
     assert!(report.conforms(), "{}", report.text());
-    assert_eq!(not_passed(&report, Level::Must), [""; 0], "{}", report.text());
-    assert_eq!(not_passed(&report, Level::Should), ["framing.params-text"], "{}", report.text());
+    assert_eq!(
+        not_passed(&report, Level::Must),
+        [""; 0],
+        "{}",
+        report.text()
+    );
+    assert_eq!(
+        not_passed(&report, Level::Should),
+        ["framing.params-text"],
+        "{}",
+        report.text()
+    );
     assert_eq!(report.looks_like, Generation::Standard);
     assert!(report.deviations().is_empty());
 }
@@ -36,7 +49,10 @@ async fn without_a_person_what_needs_one_is_not_checked_and_named() {
     };
     assert!(reason.contains("nobody is at the wallet"), "{reason}");
     let text = report.text();
-    assert!(text.contains("not checked") && text.contains("reject.failed"), "{text}");
+    assert!(
+        text.contains("not checked") && text.contains("reject.failed"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -45,16 +61,37 @@ async fn only_what_was_asked_for_is_reported() {
     let mut options = Options::new(wallet.url());
     options.only = vec!["accounts".into(), "status.shape".into()];
     let report = check(options).await.unwrap();
-    assert!(report.outcomes.iter().all(|it| it.check.area() == "accounts" || it.check.id == "status.shape"));
-    assert_eq!(report.outcomes.iter().filter(|it| it.check.id == "status.shape").count(), 1);
+    assert!(
+        report
+            .outcomes
+            .iter()
+            .all(|it| it.check.area() == "accounts" || it.check.id == "status.shape")
+    );
+    assert_eq!(
+        report
+            .outcomes
+            .iter()
+            .filter(|it| it.check.id == "status.shape")
+            .count(),
+        1
+    );
 }
 
 #[tokio::test]
 async fn nothing_that_is_reported_holds_a_token() {
     let wallet = DevWallet::builder().start().await.unwrap();
-    wallet.control().reply_errors_to("getActiveNetwork", 4100, "your token eyJhbGciOi.eyJzdWIi.c2ln is bad");
+    wallet.control().reply_errors_to(
+        "getActiveNetwork",
+        4100,
+        "your token eyJhbGciOi.eyJzdWIi.c2ln is bad",
+    );
     let report = check(Options::new(wallet.url())).await.unwrap();
-    let all = format!("{report:?}{}{}{}", report.text(), report.junit(), report.json_lines().join("\n"));
+    let all = format!(
+        "{report:?}{}{}{}",
+        report.text(),
+        report.junit(),
+        report.json_lines().join("\n")
+    );
     assert!(!all.contains("eyJ"), "{all}");
     assert!(!report.conforms());
 }
@@ -66,20 +103,32 @@ async fn reports_are_lines_of_json_and_junit() {
     control.reply_errors_to("getPrimaryAccount", -32603, "<broken> & \"bent\"");
     let report = check(Options::new(wallet.url())).await.unwrap();
     let lines = report.json_lines();
-    let objects: Vec<serde_json::Value> = lines.iter().map(|it| serde_json::from_str(it).unwrap()).collect();
+    let objects: Vec<serde_json::Value> = lines
+        .iter()
+        .map(|it| serde_json::from_str(it).unwrap())
+        .collect();
     let (summary, checks) = objects.split_last().unwrap();
     assert_eq!(summary["type"], "summary");
     assert_eq!(summary["conforms"], false);
     assert_eq!(checks.len(), report.outcomes.len());
-    let failed = checks.iter().find(|it| it["id"] == "primary.shape").unwrap();
+    let failed = checks
+        .iter()
+        .find(|it| it["id"] == "primary.shape")
+        .unwrap();
     assert_eq!(failed["status"], "failed");
     for field in ["expected", "seen", "advice", "restsOn", "level"] {
         assert!(failed[field].is_string(), "{field}: {failed}");
     }
     let xml = report.junit();
     let document = roxmltree::Document::parse(&xml).unwrap();
-    let cases = document.descendants().filter(|it| it.has_tag_name("testcase")).count();
+    let cases = document
+        .descendants()
+        .filter(|it| it.has_tag_name("testcase"))
+        .count();
     assert_eq!(cases, report.outcomes.len());
-    let failures = document.descendants().filter(|it| it.has_tag_name("failure")).count();
+    let failures = document
+        .descendants()
+        .filter(|it| it.has_tag_name("failure"))
+        .count();
     assert_eq!(failures, report.tally(Level::Must).failed);
 }

@@ -54,12 +54,17 @@ async fn serve(mut socket: TcpStream, null: Null) {
             // What is still being sent is read, or the answer is lost with a reset.
             let mut rest = Vec::new();
             let reading = socket.read_to_end(&mut rest);
-            tokio::time::timeout(Duration::from_millis(200), reading).await.ok();
+            tokio::time::timeout(Duration::from_millis(200), reading)
+                .await
+                .ok();
         }
         Null::Frames(_) | Null::SilentFrames => {
             let mut server = Server::new(socket.compat());
             let key = server.receive_request().await.unwrap().key();
-            let accept = Response::Accept { key, protocol: None };
+            let accept = Response::Accept {
+                key,
+                protocol: None,
+            };
             server.send_response(&accept).await.unwrap();
             let (mut sender, mut receiver) = server.into_builder().finish();
             let mut frame = Vec::new();
@@ -76,8 +81,14 @@ async fn serve(mut socket: TcpStream, null: Null) {
 
 /// The ids of MUSTs that pass, and the share of those that do not.
 fn passing(report: &Report) -> (Vec<&'static str>, f64) {
-    let musts = report.outcomes.iter().filter(|it| it.check.level == Level::Must);
-    let passing = musts.filter(|it| it.verdict.holds()).map(|it| it.check.id).collect();
+    let musts = report
+        .outcomes
+        .iter()
+        .filter(|it| it.check.level == Level::Must);
+    let passing = musts
+        .filter(|it| it.verdict.holds())
+        .map(|it| it.check.id)
+        .collect();
     let tally = report.tally(Level::Must);
     let share = tally.failed as f64 / (tally.total - tally.not_checked) as f64;
     (passing, share)
@@ -89,16 +100,34 @@ async fn fails_nearly_everything(null: Null, scheme: &str, may_pass: &[&str]) {
     options.timeout = Duration::from_millis(500);
     let begun = Instant::now();
     let report = check(options).await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(50), "{null:?}: {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(50),
+        "{null:?}: {:?}",
+        begun.elapsed()
+    );
     let (passing, share) = passing(&report);
-    assert_eq!(passing, may_pass, "{null:?} over {scheme} passes other MUSTs");
-    assert!(share > 0.95, "{null:?} over {scheme}: {share}\n{}", report.text());
+    assert_eq!(
+        passing, may_pass,
+        "{null:?} over {scheme} passes other MUSTs"
+    );
+    assert!(
+        share > 0.95,
+        "{null:?} over {scheme}: {share}\n{}",
+        report.text()
+    );
     let tally = report.tally(Level::Must);
     let excused = tally.not_checked as f64 / tally.total as f64;
-    assert!(excused < 0.05, "{null:?} over {scheme}: {excused} not checked\n{}", report.text());
+    assert!(
+        excused < 0.05,
+        "{null:?} over {scheme}: {excused} not checked\n{}",
+        report.text()
+    );
     assert!(!report.conforms());
     // SHOULDs are no consolation.
-    let shoulds = report.outcomes.iter().filter(|it| it.check.level == Level::Should);
+    let shoulds = report
+        .outcomes
+        .iter()
+        .filter(|it| it.check.level == Level::Should);
     let kept: Vec<&str> = shoulds
         .filter(|it| matches!(it.verdict, Verdict::Passed))
         .map(|it| it.check.id)
@@ -115,7 +144,10 @@ async fn nothing_over_websockets() {
         // soketto answers pings by itself.
         (Null::Frames("{}"), &["framing.ping"][..]),
         (Null::SilentFrames, &["framing.ping"][..]),
-        (Null::Frames(FIXED), &["framing.version", "framing.ping"][..]),
+        (
+            Null::Frames(FIXED),
+            &["framing.version", "framing.ping"][..],
+        ),
     ] {
         fails_nearly_everything(null, "ws", passes).await;
     }
@@ -123,7 +155,12 @@ async fn nothing_over_websockets() {
 
 #[tokio::test]
 async fn nothing_over_http() {
-    for null in [Null::Closes, Null::Http(404, "{}"), Null::Http(404, "not found"), Null::Http(200, "{}")] {
+    for null in [
+        Null::Closes,
+        Null::Http(404, "{}"),
+        Null::Http(404, "not found"),
+        Null::Http(200, "{}"),
+    ] {
         fails_nearly_everything(null, "http", &[]).await;
     }
     let passes = ["framing.version", "http.errors-are-json"];
@@ -140,7 +177,11 @@ async fn nobody_answers() {
         assert_eq!(report.tally(Level::Must).passed, 0, "{}", report.text());
     }
     // With the default patience, both together.
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -149,13 +190,27 @@ async fn what_cannot_be_checked_is_told_from_what_fails() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let nobody = check(Options::new(format!("http://{address}"))).await;
-    assert!(matches!(nobody, Err(CheckError::Unreachable { .. })), "{nobody:?}");
-    for bad in ["", "wallet", "ftp://127.0.0.1/", "ws://user:pass@127.0.0.1/"] {
+    assert!(
+        matches!(nobody, Err(CheckError::Unreachable { .. })),
+        "{nobody:?}"
+    );
+    for bad in [
+        "",
+        "wallet",
+        "ftp://127.0.0.1/",
+        "ws://user:pass@127.0.0.1/",
+    ] {
         let refused = check(Options::new(bad)).await.unwrap_err();
-        assert!(matches!(refused, CheckError::Address { .. }), "{bad}: {refused:?}");
+        assert!(
+            matches!(refused, CheckError::Address { .. }),
+            "{bad}: {refused:?}"
+        );
         assert!(!refused.to_string().contains("pass@"), "{refused}");
     }
     let mut options = Options::new("ws://127.0.0.1:1/");
     options.only = vec!["no.such".into()];
-    assert!(matches!(check(options).await, Err(CheckError::UnknownCheck(_))));
+    assert!(matches!(
+        check(options).await,
+        Err(CheckError::UnknownCheck(_))
+    ));
 }

@@ -74,7 +74,10 @@ async fn between(
 ) -> Option<()> {
     let mut server = Server::new(socket.compat());
     let key = server.receive_request().await.ok()?.key();
-    let accept = Response::Accept { key, protocol: None };
+    let accept = Response::Accept {
+        key,
+        protocol: None,
+    };
     server.send_response(&accept).await.ok()?;
     let (to_kit, mut from_kit) = server.into_builder().finish();
     let host = address.to_string();
