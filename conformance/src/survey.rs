@@ -105,6 +105,7 @@ impl Survey<'_> {
         self.ask("first/status", "status", None).await;
         self.while_disconnected().await;
         self.framing().await;
+        self.person(Deed::ExpectToApprove).await.ok();
         if !self.log_in("login").await {
             return;
         }

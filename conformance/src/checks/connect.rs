@@ -23,6 +23,10 @@ pub(super) const CHECKS: &[Check] = &[
         "leave fields out that the description does not have", [], extra),
     check!(Should Both "connect.reason", "a ConnectResult that says no gives a reason", CONNECT,
         "say in `reason` why the user is not connected", [], reason),
+    check!(Should Both "connect.reason-only-when-not", "reasons are given only where something is wrong", "CIP-0103, connect (\"optionally accompanied by an error reason\")",
+        "leave `reason` and `networkReason` out when all is well", ["connect.connected"], no_needless_reason),
+    check!(Should Both "connect.user-url-only-when-needed", "a `userUrl` is given only where something is to be done there", "CIP-0103, Asynchronous dApp API, connect (\"if no prior connection is established\")",
+        "leave `userUrl` out while the user is connected", ["connect.connected"], no_needless_url),
     check!(Must Both "isConnected.shape", "`isConnected` answers a ConnectResult", IS,
         "answer `isConnected` and `isNetworkConnected`, booleans both", [], is_shape),
     check!(Must Both "isConnected.false-when-out", "`isConnected` is false without a session", IS,
@@ -33,10 +37,6 @@ pub(super) const CHECKS: &[Check] = &[
         "answer `\"result\": null`", ["connect.connected"], |e| null(e, "end/disconnect")),
     check!(Should Both "disconnect.twice", "`disconnect` without a session answers null, or 4100 where the token ended with it", DISCONNECT,
         "make it idempotent", [], |e| null(e, "end/disconnect-again").or_else(|_| e.refused("end/disconnect-again", &[4100]))),
-    check!(Should Both "connect.reason-only-when-not", "reasons are given only where something is wrong", "CIP-0103, connect (\"optionally accompanied by an error reason\")",
-        "leave `reason` and `networkReason` out when all is well", ["connect.connected"], no_needless_reason),
-    check!(Should Both "connect.user-url-only-when-needed", "a `userUrl` is given only where something is to be done there", "CIP-0103, Asynchronous dApp API, connect (\"if no prior connection is established\")",
-        "leave `userUrl` out while the user is connected", ["connect.connected"], no_needless_url),
 ];
 
 fn connected(e: &Evidence) -> Finding {

@@ -56,16 +56,17 @@ pub(super) const CHECKS: &[Check] = &[
     check!(Should Both "framing.params-text", "params that are neither array nor object are refused with -32600 or -32602", PARAMS,
         "check that `params` is structured", [], |e| e.refused("framing/params-text", &[-32600, -32602])),
     check!(Must WebSocket "framing.notification", "a request without an id is not answered", NOTIFICATION,
-        "do not answer requests that have no id", [], |e| ensure(e.fact("framing/notification-silent")?, "nothing", || "an answer".into())),
+        "do not answer requests that have no id", [], notification),
     check!(Must Http "framing.notification-http", "a request without an id gets no JSON-RPC answer", NOTIFICATION,
         "answer notifications with HTTP 202 or 204 and no body", [], notification_http),
     check!(Must WebSocket "framing.pipelined", "two requests at once are both answered, each with its id", RESPONSE,
         "answer every request, also while another is being executed", [], |e| ensure(e.fact("framing/pipelined")?, "two answers with the two ids", || "other or fewer answers".into())),
     check!(Must WebSocket "framing.ping", "a ping is answered with a pong", "RFC 6455, section 5.5.2 (Ping)",
-        "answer pings: clients take a silent connection for dead", [], |e| ensure(e.fact("framing/pong")?, "a pong", || "none in time".into())),
+        "answer pings: clients take a silent connection for dead", [], pong),
 ];
 
 fn version(e: &Evidence) -> Finding {
+    e.result("framing/params-object")?;
     let mut seen = false;
     for (_, exchange, reply) in rpc(e) {
         seen = true;
@@ -78,6 +79,19 @@ fn version(e: &Evidence) -> Finding {
         }
     }
     ensure(seen, "JSON-RPC answers", || "none".into())
+}
+
+fn notification(e: &Evidence) -> Finding {
+    // A wallet that answers nothing at all keeps quiet here, too.
+    e.result("framing/params-object")?;
+    ensure(e.fact("framing/notification-silent")?, "nothing", || {
+        "an answer".into()
+    })
+}
+
+fn pong(e: &Evidence) -> Finding {
+    e.result("framing/params-object")?;
+    ensure(e.fact("framing/pong")?, "a pong", || "none in time".into())
 }
 
 fn either(e: &Evidence) -> Finding {

@@ -73,6 +73,7 @@ fn is_request(label: &str) -> bool {
 }
 
 fn errors_are_json(e: &Evidence) -> Finding {
+    e.result("framing/params-object")?;
     let mut seen = false;
     for (label, exchange, reply) in e.replies().filter(|it| is_request(it.0)) {
         let status = reply.head.as_ref().map_or(0, |head| head.status);

@@ -125,6 +125,7 @@ impl Survey<'_> {
         if !self.log_in_again().await {
             return;
         }
+        self.person(crate::person::Deed::ExpectToApprove).await.ok();
         self.ask("again/status", "status", None).await;
         self.other().await;
         self.ask("again/disconnect", "disconnect", None).await;

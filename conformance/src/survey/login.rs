@@ -18,7 +18,6 @@ impl Survey<'_> {
     /// Connects; `false` if that cannot be, which is then noted for all that follows.
     pub(super) async fn log_in(&mut self, part: &'static str) -> bool {
         self.part = part;
-        self.person(Deed::ExpectToApprove).await.ok();
         self.listen_for_events(part).await;
         let answer = self.ask(&format!("{part}/connect"), "connect", None).await;
         let gap = match self.connect_on(part, answer.as_ref()).await {
@@ -104,6 +103,11 @@ impl Survey<'_> {
             let wait = self.patience.briefly();
             self.hear(wait, "connected", |_| true).await;
             return Ok(());
+        }
+        if self.options.person.takes().is_zero() {
+            return Err(Gap::Wallet(
+                "somebody logged in, and the wallet stays unconnected".into(),
+            ));
         }
         Err(Gap::Excused("nobody logged in (a wallet that hands a token to the browser wants --token-env or --client-id)".into()))
     }

@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod dev_wallet;
+mod gateways;
 mod null_wallets;
 mod person;
 mod planted;

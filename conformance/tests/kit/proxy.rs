@@ -19,8 +19,6 @@ pub(crate) struct Asked {
     pub(crate) raw: String,
     /// Whether the session stands when it was asked, as far as the answers so far tell.
     pub(crate) connected: bool,
-    /// How many connections there have been.
-    pub(crate) link: usize,
     /// How many requests of the method there were before, in all.
     pub(crate) nth: usize,
 }
@@ -32,8 +30,8 @@ pub(crate) enum Passing {
     Request(Asked),
     /// The answer to a request.
     Answer(Asked, Value),
-    /// An event: its name and payload.
-    Event(String, Value),
+    /// An event: its name, its payload, and the connection it goes to.
+    Event(String, Value, usize),
 }
 
 /// What becomes of it: nothing is changed, or these frames are sent on instead. Frames in the place
@@ -95,7 +93,7 @@ async fn between(
             frame.clear();
             from_kit.receive_data(&mut frame).await.ok()?;
             let raw = String::from_utf8_lossy(&frame).into_owned();
-            let asked = note(&noted, raw.clone(), link);
+            let asked = note(&noted, raw.clone());
             match fault(&Passing::Request(asked)) {
                 Some(frames) => send(&back, frames).await?,
                 None => {
@@ -113,7 +111,7 @@ async fn between(
             frame.clear();
             from_wallet.receive_data(&mut frame).await.ok()?;
             let raw = String::from_utf8_lossy(&frame).into_owned();
-            let frames = passing(&book, &raw).and_then(|it| fault(&it));
+            let frames = passing(&book, &raw, link).and_then(|it| fault(&it));
             send(&to_kit, frames.unwrap_or_else(|| vec![raw])).await?;
         }
         #[allow(unreachable_code)]
@@ -136,7 +134,7 @@ async fn send(to_kit: &ToKit, frames: Vec<String>) -> Option<()> {
     sender.flush().await.ok()
 }
 
-fn note(book: &Mutex<Book>, raw: String, link: usize) -> Asked {
+fn note(book: &Mutex<Book>, raw: String) -> Asked {
     let value: Value = serde_json::from_str(&raw).unwrap_or_default();
     let method = value["method"].as_str().unwrap_or_default().to_owned();
     let mut book = book.lock().unwrap();
@@ -147,18 +145,17 @@ fn note(book: &Mutex<Book>, raw: String, link: usize) -> Asked {
         params: value.get("params").cloned().unwrap_or_default(),
         raw,
         connected: book.connected,
-        link,
     };
     book.asked.push(asked.clone());
     asked
 }
 
 /// What a frame of the wallet is.
-fn passing(book: &Mutex<Book>, raw: &str) -> Option<Passing> {
+fn passing(book: &Mutex<Book>, raw: &str, link: usize) -> Option<Passing> {
     let value: Value = serde_json::from_str(raw).ok()?;
     if let Some(name) = value["method"].as_str() {
         let payload = value["params"][0].clone();
-        return Some(Passing::Event(name.to_owned(), payload));
+        return Some(Passing::Event(name.to_owned(), payload, link));
     }
     let mut book = book.lock().unwrap();
     let id = value.get("id").cloned().unwrap_or_default();
