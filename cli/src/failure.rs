@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use moorline::{BuildError, ConnectError};
 use moorline_cip0103::ConfigError;
 use moorline_conformance::{CheckError, Unable};
-use moorline_dev_wallet::StartError;
+use moorline_dev_wallet::{FileError, StartError};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,8 @@ pub(crate) enum Failure {
         source: std::io::Error,
     },
     #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -56,6 +58,7 @@ impl Failure {
             | Self::BadCommands { .. }
             | Self::BadScenarios(_)
             | Self::Check(_)
+            | Self::File(_)
             | Self::NoSecret(_)
             | Self::Person(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,

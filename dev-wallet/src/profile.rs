@@ -175,6 +175,8 @@ dialect! {
         "The identity provider is asked at every request: while it is down nobody is authenticated.";
     self_signed_unchecked "self-signed-unchecked"               true  false
         "Neither signature nor expiry of a self-signed token is checked; only the ledger minds.";
+    self_signed_key_id "self-signed-key-id"                     false true
+        "A self-signed token must name its network as its key (`kid`).";
     api_keys "api-keys"                                         false true
         "`Authorization: ApiKey` opens a session of its own, whose transactions nobody approves.";
     tx_superset "tx-superset"                                   true  true
@@ -209,6 +211,8 @@ dialect! {
         "`listNetworks` tells everybody the clients' secrets.";
     bare_user_api_errors "bare-user-api-errors"                 true  false
         "The user API answers without a session `{\"error\": \"No active session found\"}`, without a token an HTML 500.";
+    token_to_anybody "token-to-anybody"                         true  false
+        "The login page hands the token to whatever page opened it, not to an origin it knows.";
     rate_limit_headers "rate-limit-headers"                     true  true
         "Every answer has `RateLimit-*` headers; 10,000 requests a minute are allowed.";
 }

@@ -96,14 +96,14 @@ impl Body for Payload {
 /// An answer, and what is to become of its connection.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    pub(crate) response: Response<Payload>,
+    pub(crate) response: Box<Response<Payload>>,
     /// The connection is closed once the answer is out, without announcing it.
     pub(crate) then_close: bool,
 }
 
 impl Reply {
     pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        let mut response = Response::new(Payload::whole(body));
+        let mut response = Box::new(Response::new(Payload::whole(body)));
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
         if !content_type.is_empty() {
             let value = HeaderValue::from_static(content_type);
@@ -123,13 +123,29 @@ impl Reply {
         Self::new(status, "text/plain; charset=utf-8", body)
     }
 
-    /// A page for a person. Its connection is not kept.
+    /// A page for a person. Its connection is not kept. Forms of pages without any referrer would
+    /// be sent with the origin `null`, hence `same-origin`.
     pub(crate) fn page(status: u16, body: String) -> Self {
         Self::new(status, "text/html; charset=utf-8", body)
             .header(CACHE_CONTROL, "no-store")
             .header(CONNECTION, "close")
             .header(HeaderName::from_static("x-content-type-options"), "nosniff")
-            .header(HeaderName::from_static("referrer-policy"), "no-referrer")
+            .header(
+                HeaderName::from_static("content-security-policy"),
+                "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
+                 frame-ancestors 'none'",
+            )
+            .header(HeaderName::from_static("referrer-policy"), "same-origin")
+    }
+
+    /// A page with a script that bears this nonce.
+    pub(crate) fn page_with_script(status: u16, body: String, nonce: &str) -> Self {
+        let policy = format!(
+            "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; \
+             base-uri 'none'; frame-ancestors 'none'"
+        );
+        let name = HeaderName::from_static("content-security-policy");
+        Self::page(status, body).header_value(name, &policy)
     }
 
     /// An error page as web frameworks write them.
