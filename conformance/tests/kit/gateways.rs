@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use moorline_conformance::{Generation, Level, Login, Options, Profile, Report, check};
+use moorline_conformance::{DEVIATIONS, Generation, Level, Login, Options, Profile, Report, check};
 use moorline_dev_wallet::{DevWallet, Profile as Manners};
 
 use crate::person::AtTheWallet;
@@ -174,4 +174,61 @@ async fn neither_is_forgiven_by_the_letter_of_the_standard_or_for_the_other() {
     }
     let report = generation(Manners::G1, Profile::G2).await;
     assert!(!report.conforms());
+}
+
+#[tokio::test]
+async fn a_self_signed_token_that_is_not_verified_is_found() {
+    let wallet = DevWallet::builder()
+        .profile(Manners::G1)
+        .start()
+        .await
+        .unwrap();
+    let mut options = options(&wallet, false);
+    options.profile = Profile::G1;
+    options.login = Login::Token(
+        wallet
+            .control()
+            .self_signed_token("dev-user", "canton:local"),
+    );
+    let report = check(options).await.unwrap();
+    assert!(report.conforms(), "{}", report.text());
+    assert!(
+        names(&report).contains(&"G1-token-not-verified"),
+        "{}",
+        report.text()
+    );
+}
+
+#[tokio::test]
+async fn an_api_key_that_opens_session_after_session_is_found() {
+    let wallet = DevWallet::builder()
+        .profile(Manners::G2)
+        .start()
+        .await
+        .unwrap();
+    let mut options = options(&wallet, false);
+    options.profile = Profile::G2;
+    options.login = Login::ApiKey("dev-api-key".into());
+    let report = check(options).await.unwrap();
+    assert!(report.conforms(), "{}", report.text());
+    assert!(
+        names(&report).contains(&"G2-api-key-session-anew"),
+        "{}",
+        report.text()
+    );
+}
+
+#[test]
+fn every_deviation_with_a_name_is_shown_by_some_wallet() {
+    let by_credentials = ["G1-token-not-verified", "G2-api-key-session-anew"];
+    // `planted_http`: the development wallet sends them.
+    let by_swap = ["G1-cors-after-auth"];
+    for deviation in DEVIATIONS {
+        let shown = [G1, G2, &by_credentials, &by_swap];
+        assert!(
+            shown.iter().any(|it| it.contains(&deviation.id)),
+            "nobody shows {}",
+            deviation.id
+        );
+    }
 }

@@ -8,4 +8,6 @@ mod gateways;
 mod null_wallets;
 mod person;
 mod planted;
+mod planted_http;
 mod proxy;
+mod swap;
