@@ -298,11 +298,15 @@ pub const DEVIATIONS: &[Deviation] = &[
         checks: &["reject.failed"],
         reference: GATEWAY,
         sign: |e| {
-            !e.heard("reject", "txChanged").any(|it| {
-                it.payload
-                    .as_ref()
-                    .is_some_and(|it| it["status"] == "failed")
-            })
+            let told = |status: &str| {
+                let mut events = e.heard("reject", "txChanged");
+                events.any(|it| {
+                    it.payload
+                        .as_ref()
+                        .is_some_and(|it| it["status"] == *status)
+                })
+            };
+            !told("failed") && !told("executed")
         },
     },
     Deviation {
@@ -431,6 +435,14 @@ pub const DEVIATIONS: &[Deviation] = &[
         checks: &["events.network"],
         reference: GATEWAY,
         sign: |e| e.heard("cut", "statusChanged").next().is_none(),
+    },
+    Deviation {
+        id: "G2-api-key-unattended",
+        about: "with an API key nobody is asked: what is submitted is signed and executed",
+        known_of: &[G2],
+        checks: &["reject.failed"],
+        reference: LATER,
+        sign: |e| e.facts.get("login/api-key") == Some(&true),
     },
     Deviation {
         id: "G2-api-key-session-anew",

@@ -1,9 +1,10 @@
 //! The development wallet passes every MUST.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use moorline_conformance::{Generation, Level, Options, Report, Verdict, check};
-use moorline_dev_wallet::DevWallet;
+use moorline_conformance::{Generation, Interactive, Level, Options, Report, Verdict, check};
+use moorline_dev_wallet::{Approval, DevWallet};
 
 use crate::person::AtTheWallet;
 
@@ -130,4 +131,60 @@ async fn reports_are_lines_of_json_and_junit() {
         .filter(|it| it.has_tag_name("failure"))
         .count();
     assert_eq!(failures, report.tally(Level::Must).failed);
+}
+
+#[tokio::test]
+async fn a_person_is_told_what_to_do_and_waited_for() {
+    let wallet = DevWallet::builder()
+        .approval(Approval::Manual)
+        .start()
+        .await
+        .unwrap();
+    let told = Arc::new(Mutex::new(Vec::<String>::new()));
+    // Decides like somebody who does what they were last told.
+    let (control, heard) = (wallet.control(), Arc::clone(&told));
+    let person = tokio::spawn(async move {
+        loop {
+            control.until_pending(1).await;
+            let rejects = {
+                let told = heard.lock().unwrap();
+                let last = told
+                    .iter()
+                    .rev()
+                    .find(|it| it.contains("what the wallet asks next"));
+                last.is_some_and(|it| it.contains("REJECT"))
+            };
+            if rejects {
+                control.reject();
+            } else {
+                control.approve();
+            }
+        }
+    });
+    let tell = Arc::clone(&told);
+    let mut options = Options::new(wallet.url());
+    let patience = Duration::from_secs(2);
+    options.person = Arc::new(Interactive::new(
+        move |text: &str| tell.lock().unwrap().push(text.to_owned()),
+        patience,
+    ));
+    let report = check(options).await.unwrap();
+    person.abort();
+    for id in [
+        "reject.failed",
+        "reject.sign-4001",
+        "reject.wait-4001",
+        "txChanged.ends",
+        "events.login-announced",
+    ] {
+        let outcome = report.outcome(id).unwrap();
+        assert!(outcome.verdict.holds(), "{id}\n{}", report.text());
+    }
+    let told = told.lock().unwrap().join("\n");
+    assert!(
+        told.contains("please log in at http://127.0.0.1:"),
+        "{told}"
+    );
+    // Nobody switched or logged out: that is the wallet's fault as far as the kit can see.
+    assert!(!report.outcome("events.accounts").unwrap().verdict.holds());
 }

@@ -211,16 +211,18 @@ async fn an_api_key_that_opens_session_after_session_is_found() {
     options.login = Login::ApiKey("dev-api-key".into());
     let report = check(options).await.unwrap();
     assert!(report.conforms(), "{}", report.text());
-    assert!(
-        names(&report).contains(&"G2-api-key-session-anew"),
-        "{}",
-        report.text()
-    );
+    for name in ["G2-api-key-session-anew", "G2-api-key-unattended"] {
+        assert!(names(&report).contains(&name), "{}", report.text());
+    }
 }
 
 #[test]
 fn every_deviation_with_a_name_is_shown_by_some_wallet() {
-    let by_credentials = ["G1-token-not-verified", "G2-api-key-session-anew"];
+    let by_credentials = [
+        "G1-token-not-verified",
+        "G2-api-key-session-anew",
+        "G2-api-key-unattended",
+    ];
     // `planted_http`: the development wallet sends them.
     let by_swap = ["G1-cors-after-auth"];
     for deviation in DEVIATIONS {
