@@ -98,6 +98,7 @@ fn connected(e: &Evidence, label: &str) -> Finding {
 }
 
 fn ended(e: &Evidence, part: &str) -> Finding {
+    e.took_place(part)?;
     let is = e.result(&format!("{part}/isConnected"))?;
     ensure(is["isConnected"] == false, "`isConnected: false`", || {
         e.show(is)

@@ -84,6 +84,19 @@ impl Survey<'_> {
         self.ask("switch/listAccounts", "listAccounts", None).await;
         self.ask("switch/getPrimaryAccount", "getPrimaryAccount", None)
             .await;
+        let primary = |label: &str| {
+            self.evidence
+                .result(label)
+                .ok()
+                .map(|it| it["partyId"].clone())
+        };
+        let same = primary("switch/getPrimaryAccount") == primary("in/getPrimaryAccount");
+        if same && !self.options.person.takes().is_zero() {
+            self.gap(
+                "switch",
+                Gap::Excused("nobody switched the account in time".into()),
+            );
+        }
     }
 
     async fn cut(&mut self) {
@@ -135,6 +148,11 @@ impl Survey<'_> {
         self.note_end_of_stream("logout/stream-ended").await;
         self.ask("logout/isConnected", "isConnected", None).await;
         self.ask("logout/listAccounts", "listAccounts", None).await;
+        let answer = self.evidence.result("logout/isConnected");
+        let still = answer.is_ok_and(|it| it["isConnected"] == true);
+        if still && !self.options.person.takes().is_zero() {
+            self.gap("logout", Gap::Excused("nobody logged out in time".into()));
+        }
         self.log_in_again().await;
     }
 
