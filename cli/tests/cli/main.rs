@@ -10,3 +10,4 @@ mod help;
 mod output;
 mod run;
 mod support;
+mod wallet;
