@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use moorline::{BuildError, ConnectError};
 use moorline_cip0103::ConfigError;
+use moorline_conformance::{CheckError, Unable};
 use moorline_dev_wallet::{FileError, StartError};
 
 /// Why a command failed.
@@ -26,6 +27,16 @@ pub(crate) enum Failure {
     Scenarios { failed: usize, total: usize },
     #[error("{0} scenario files cannot be used; nothing was played")]
     BadScenarios(usize),
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    #[error(transparent)]
+    Person(#[from] Unable),
+    #[error("the environment variable {0} is not set")]
+    NoSecret(String),
+    #[error("the commands in {} cannot be used: {why}", .path.display())]
+    BadCommands { path: PathBuf, why: String },
+    #[error("the wallet does not conform: {failed} of {total} MUSTs failed")]
+    DoesNotConform { failed: usize, total: usize },
     #[error("the report could not be written to {}: {source}", .path.display())]
     Report {
         path: PathBuf,
@@ -43,7 +54,13 @@ impl Failure {
     /// 2 for input that cannot be used, 1 for everything else.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Address(_) | Self::BadScenarios(_) | Self::File(_) => ExitCode::from(2),
+            Self::Address(_)
+            | Self::BadCommands { .. }
+            | Self::BadScenarios(_)
+            | Self::Check(_)
+            | Self::File(_)
+            | Self::NoSecret(_)
+            | Self::Person(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }

@@ -65,7 +65,7 @@ mod events;
 mod jwt;
 mod methods;
 mod reading;
-mod redact;
+pub mod redact;
 pub mod types;
 mod ws;
 
