@@ -1,6 +1,5 @@
 //! The dApp API with types, over a [`Session`].
 
-mod command_id;
 mod error;
 mod transaction;
 
@@ -14,11 +13,11 @@ use serde_json::{Value, json};
 
 pub use self::error::CallError;
 pub use self::transaction::{Outcome, Progress, Transaction, UnknownCause};
-use crate::methods;
 use crate::types::{
     ConnectResult, HttpMethod, LedgerApiRequest, Network, PrepareExecute, SignMessageResult,
     StatusEvent, Wallet,
 };
+use crate::{command_id, methods};
 
 /// The methods of the dApp API (CIP-0103), typed.
 ///

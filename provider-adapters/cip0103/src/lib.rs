@@ -59,9 +59,16 @@
 //!
 //! - `tls` (default): `wss` addresses, by `rustls` with `ring`.
 
+mod address;
+#[cfg(feature = "http")]
+pub mod auth;
 pub mod client;
+mod command_id;
+mod config;
 mod error;
 mod events;
+#[cfg(feature = "http")]
+mod http;
 mod jwt;
 mod methods;
 mod reading;
@@ -69,8 +76,17 @@ mod redact;
 pub mod types;
 mod ws;
 
+#[cfg(feature = "http")]
+pub use self::auth::{Authenticator, Credentials};
 pub use self::client::{CallError, DappClient, Outcome, Transaction};
-pub use self::ws::{ConfigError, WsProvider, WsProviderBuilder};
+pub use self::config::ConfigError;
+pub use self::events::STREAM_GAP;
+#[cfg(feature = "http")]
+pub use self::http::{
+    Authentication, Facet, GatewaySession, GatewayState, HttpProvider, HttpProviderBuilder, Reach,
+    StreamState,
+};
+pub use self::ws::{WsProvider, WsProviderBuilder};
 
 /// What [`Provider::kind`](moorline::Provider::kind) says: the protocol, whatever carries it.
 pub const KIND: &str = "cip0103";
