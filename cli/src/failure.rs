@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use moorline::{BuildError, ConnectError};
 use moorline_cip0103::ConfigError;
+use moorline_cip0103::auth::AuthError;
 use moorline_dev_wallet::StartError;
 
 /// Why a command failed.
@@ -14,6 +15,12 @@ pub(crate) enum Failure {
     Build(#[from] BuildError),
     #[error(transparent)]
     Address(#[from] ConfigError),
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error("{0}")]
+    Login(&'static str),
+    #[error("the environment variable `{0}` holds no secret; set it")]
+    NoSecret(String),
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error("the session ended by itself: {0}")]
@@ -41,7 +48,11 @@ impl Failure {
     /// 2 for input that cannot be used, 1 for everything else.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Address(_) | Self::BadScenarios(_) => ExitCode::from(2),
+            Self::Address(_)
+            | Self::Auth(_)
+            | Self::BadScenarios(_)
+            | Self::Login(_)
+            | Self::NoSecret(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }
