@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use moorline_dev_wallet::Approval;
+use moorline_dev_wallet::{Approval, Profile};
 
 use crate::graph::Format;
 
@@ -40,9 +40,9 @@ pub(crate) enum Command {
     /// Then it disconnects, so that the wallet knows. Exits with 1 if the connection cannot be
     /// made or ends by itself.
     Connect(ConnectArgs),
-    /// Runs a development wallet that speaks CIP-0103 over a WebSocket.
+    /// Runs a development wallet that speaks CIP-0103 over a WebSocket and over HTTP.
     ///
-    /// Prints its address and serves until Ctrl-C. Not for production: everybody who reaches the
+    /// Prints its addresses and serves until Ctrl-C. Not for production: everybody who reaches the
     /// port is its user.
     Wallet(WalletArgs),
     /// Draws the state diagram, from what exploring the machine reaches.
@@ -145,23 +145,41 @@ pub(crate) struct WalletArgs {
     /// The network to be on.
     #[arg(long, value_name = "ID", default_value = "canton:local")]
     pub(crate) network: String,
-    /// What happens to what needs consent: `auto`, `reject`, or a time such as 5s after which it
-    /// is approved.
+    /// What happens to what needs consent: `auto`, `reject`, `manual` (somebody clicks), or a
+    /// time such as 5s after which it is approved.
     #[arg(long, value_name = "HOW", default_value = "auto", value_parser = approval)]
     pub(crate) approval: Approval,
+    /// Whose manners to have over HTTP: the standard's, or those of one of the two generations of
+    /// gateways that are in use.
+    #[arg(long, value_name = "PROFILE", default_value = "strict", value_parser = profile)]
+    pub(crate) profile: Profile,
+    /// Let in over HTTP only who has logged in, in profile `strict` too.
+    #[arg(long)]
+    pub(crate) require_login: bool,
+    /// How many times as fast the wallet's time runs: with 3600 an hour's token expires in a second.
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    pub(crate) time_scale: f64,
+    /// No admin endpoint.
+    #[arg(long)]
+    pub(crate) no_admin: bool,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 30s, 5m or 12h"))
 }
 
+fn profile(text: &str) -> Result<Profile, String> {
+    text.parse().map_err(|error| format!("{error}"))
+}
+
 fn approval(text: &str) -> Result<Approval, String> {
     match text {
         "auto" => Ok(Approval::Auto),
         "reject" => Ok(Approval::Reject),
+        "manual" => Ok(Approval::Manual),
         time => match duration(time) {
             Ok(after) => Ok(Approval::After(after)),
-            Err(_) => Err("expected `auto`, `reject` or a time such as 5s".into()),
+            Err(_) => Err("expected `auto`, `reject`, `manual` or a time such as 5s".into()),
         },
     }
 }

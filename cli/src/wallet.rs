@@ -15,10 +15,15 @@ pub(crate) async fn run(args: WalletArgs) -> Result<(), Failure> {
         .accounts(args.accounts)
         .network(args.network.as_str())
         .approval(args.approval)
+        .profile(args.profile)
+        .require_login(args.require_login)
+        .time_scale(args.time_scale)
+        .admin(!args.no_admin)
         .listen(args.listen)
         .start()
         .await?;
     let url = wallet.url();
+    let http_url = wallet.http_url();
     let parties: Vec<String> = wallet
         .accounts()
         .iter()
@@ -28,6 +33,8 @@ pub(crate) async fn run(args: WalletArgs) -> Result<(), Failure> {
     output.object(&json!({
         "type": "wallet:listening",
         "url": url,
+        "httpUrl": http_url,
+        "profile": args.profile.name(),
         "network": args.network,
         "accounts": parties,
         "reachableFromOutside": open,
@@ -35,6 +42,8 @@ pub(crate) async fn run(args: WalletArgs) -> Result<(), Failure> {
     output.say(&format!(
         "a development wallet listens at {url} (Ctrl-C stops it)"
     ));
+    output.say(&format!("http      {http_url}"));
+    output.say(&format!("profile   {}", args.profile));
     output.say(&format!("network   {}", args.network));
     for party in &parties {
         output.say(&format!("account   {party}"));

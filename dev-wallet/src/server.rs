@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::connection;
+use crate::http;
 use crate::state::DevWalletState;
 
 /// How long to wait before an address is listened on again that is not free yet.
@@ -62,7 +62,7 @@ pub(crate) async fn run(
             },
             Some(_ended) = connections.join_next() => {}
             socket = accept(listener.as_ref()) => {
-                connections.spawn(connection::serve(socket, state.clone(), Arc::clone(&methods)));
+                connections.spawn(http::serve(socket, state.clone(), Arc::clone(&methods)));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Everything the wallet knows, apart from its sockets: it outlives a restart.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,6 +11,9 @@ use crate::account::DevAccount;
 use crate::approval::{Approval, Prompt, Waiting};
 use crate::connection::Outgoing;
 use crate::faults::Faults;
+use crate::gateway::Gateway;
+use crate::http::Handle;
+use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::server::Command;
@@ -48,7 +51,12 @@ pub(crate) struct Inner {
     pub(crate) ledger: Ledger,
     pub(crate) log: Log,
     pub(crate) faults: Faults,
+    pub(crate) gateway: Gateway,
+    pub(crate) journal: Journal,
+    /// WebSockets.
     pub(crate) connections: HashMap<u64, mpsc::Sender<Outgoing>>,
+    /// Connections of every kind.
+    pub(crate) lines: BTreeMap<u64, Handle>,
     pub(crate) connections_made: u64,
     /// The server that runs with this state, and the address it is reached at.
     pub(crate) server: Option<(mpsc::Sender<Command>, String)>,

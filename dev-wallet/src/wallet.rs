@@ -39,6 +39,11 @@ impl DevWallet {
         format!("ws://{}", self.address)
     }
 
+    /// Where its dApp API is over HTTP.
+    pub fn http_url(&self) -> String {
+        self.state.lock().dapp_url()
+    }
+
     /// Where it listens: for a restart at the same place.
     pub fn address(&self) -> SocketAddr {
         self.address

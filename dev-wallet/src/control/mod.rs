@@ -1,10 +1,14 @@
 //! Steers a running wallet: what a person does at it, what goes wrong with it, what it saw.
 
+mod http;
+mod people;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+pub use self::http::Sessions;
 use crate::approval::{Approval, Pending};
 use crate::builder::derive_all;
 use crate::connection::Outgoing;
@@ -48,6 +52,7 @@ impl Control {
             Ok(changed)
         })?;
         self.state.notify("accountsChanged", Value::Array(changed));
+        self.state.tell_sessions_of_accounts();
         Ok(())
     }
 
@@ -68,19 +73,25 @@ impl Control {
             inner.accounts_json()
         });
         self.state.notify("accountsChanged", list);
+        self.state.tell_sessions_of_accounts();
         Ok(())
     }
 
     /// Moves to another network. `statusChanged` says so.
     pub fn switch_network(&self, id: &str) {
-        self.state.change(|inner| inner.network = id.to_owned());
+        self.state.change(|inner| inner.move_to(id));
         self.state.announce_status("statusChanged");
+        self.state.tell_sessions_of_status();
     }
 
-    /// Sets whether the wallet reaches its network. `statusChanged` says so.
+    /// Sets whether the wallet reaches its network, that is its ledger. `statusChanged` says so,
+    /// where the dialect does.
     pub fn set_network_link(&self, up: bool) {
         self.state.change(|inner| inner.network_up = up);
         self.state.announce_status("statusChanged");
+        if !self.state.lock().dialect().network_loss_is_silent {
+            self.state.tell_sessions_of_status();
+        }
     }
 
     /// Changes what happens to whatever needs consent from now on.
@@ -108,24 +119,27 @@ impl Control {
         self.state.answer_all(false)
     }
 
-    /// Logs out at the wallet. `statusChanged` says so.
+    /// Logs out at the wallet, everybody. `statusChanged` says so.
     pub fn end_session(&self) {
         self.state.change(|inner| inner.session = None);
         self.state.announce_end("removed session");
+        self.state.log_everybody_out();
     }
 
-    /// Lets the session's token expire, without a word.
+    /// Lets every token there is expire, without a word. Refresh tokens stay good.
     pub fn expire_session(&self) {
         self.state.change(|inner| {
+            inner.expire_tokens();
             if let Some(session) = &mut inner.session {
                 session.expire();
             }
         });
     }
 
-    /// Whether there is a session.
+    /// Whether there is a session: the one that needs no login, or any user's.
     pub fn has_session(&self) -> bool {
-        self.state.lock().not_connected().is_none()
+        let inner = self.state.lock();
+        inner.not_connected().is_none() || !inner.gateway.sessions.is_empty()
     }
 }
 
@@ -302,12 +316,12 @@ impl Control {
             .await;
     }
 
-    /// How many connections stand.
+    /// How many WebSockets stand.
     pub fn connections(&self) -> usize {
         self.state.lock().connections.len()
     }
 
-    /// Waits until exactly `count` connections stand. Cancel safe.
+    /// Waits until exactly `count` WebSockets stand. Cancel safe.
     pub async fn until_connections(&self, count: usize) {
         self.state
             .until(|inner| inner.connections.len() == count)
