@@ -94,8 +94,7 @@ impl Control {
 
     /// Loses the next `count` events.
     pub fn lose_events(&self, count: u32) {
-        self.state
-            .change(|inner| inner.faults.events.lose = count);
+        self.state.change(|inner| inner.faults.events.lose = count);
     }
 
     /// Sends the next `count` events twice.
@@ -112,8 +111,7 @@ impl Control {
 
     /// Sends events of streams in chunks of this many bytes; 0 for whole.
     pub fn split_events(&self, bytes: usize) {
-        self.state
-            .change(|inner| inner.faults.split_events = bytes);
+        self.state.change(|inner| inner.faults.split_events = bytes);
     }
 
     /// Writes in pieces of this many bytes, on every socket; 0 for whole.

@@ -150,7 +150,7 @@ impl AuthorizationCode {
         }
         let (url, state) = authorize.url();
         request.ask(UserAction::new(UserActionKind::Login, String::from(url)))?;
-        let code = loopback.code(state.secret()).await?;
+        let code = loopback.code(state.secret(), self.issuer.name()).await?;
         let http = fetch::carrier(&self.issuer.client);
         let answer = client
             .exchange_code(Code::new(code.expose_secret().to_owned()))

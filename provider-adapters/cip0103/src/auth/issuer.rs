@@ -43,6 +43,11 @@ impl Issuer {
         })
     }
 
+    /// What it calls itself.
+    pub(super) fn name(&self) -> &str {
+        self.url.as_str()
+    }
+
     /// What the identity provider says of itself; asked until it answers, then kept.
     pub(super) async fn endpoints(&self) -> Result<&Endpoints, AuthError> {
         self.endpoints.get_or_try_init(|| self.discover()).await

@@ -54,7 +54,7 @@ impl Loopback {
     /// Waits for the code of the login that has this state.
     ///
     /// Cancel safe: dropping it closes the port.
-    pub(super) async fn code(self, state: &str) -> Result<SecretString, AuthError> {
+    pub(super) async fn code(self, state: &str, issuer: &str) -> Result<SecretString, AuthError> {
         loop {
             let Ok((mut socket, _)) = self.listener.accept().await else {
                 // Too many open files, for one: it passes.
@@ -62,7 +62,7 @@ impl Loopback {
                 continue;
             };
             let visit = tokio::time::timeout(PATIENCE, async {
-                let visit = read(&mut socket, state).await;
+                let visit = read(&mut socket, state, issuer).await;
                 answer(&mut socket, &visit).await;
                 visit
             });
@@ -75,7 +75,7 @@ impl Loopback {
     }
 }
 
-async fn read(socket: &mut TcpStream, state: &str) -> Visit {
+async fn read(socket: &mut TcpStream, state: &str, issuer: &str) -> Visit {
     let mut request = Vec::new();
     let mut buffer = [0; 2048];
     loop {
@@ -91,11 +91,11 @@ async fn read(socket: &mut TcpStream, state: &str) -> Visit {
         }
     }
     let head = String::from_utf8_lossy(&request);
-    understand(head.lines().next().unwrap_or_default(), state)
+    understand(head.lines().next().unwrap_or_default(), state, issuer)
 }
 
 /// What the first line of a request says.
-fn understand(line: &str, state: &str) -> Visit {
+fn understand(line: &str, state: &str, issuer: &str) -> Visit {
     let mut words = line.split(' ');
     let (Some("GET"), Some(target)) = (words.next(), words.next()) else {
         return Visit::Other;
@@ -111,6 +111,11 @@ fn understand(line: &str, state: &str) -> Visit {
         pairs.next().map(|(_, value)| value.into_owned())
     };
     if value("state").as_deref() != Some(state) {
+        return Visit::Foreign;
+    }
+    // Another issuer's answer must not be taken for this one's (RFC 9207).
+    let plain = |issuer: &str| issuer.trim_end_matches('/').to_owned();
+    if value("iss").is_some_and(|iss| plain(&iss) != plain(issuer)) {
         return Visit::Foreign;
     }
     match (value("error"), value("code")) {
@@ -160,12 +165,20 @@ mod tests {
 
     #[test]
     fn only_the_login_that_was_asked_for_counts() {
-        let visit = |target: &str| understand(&format!("GET {target} HTTP/1.1"), "s1");
+        let visit = |target: &str| understand(&format!("GET {target} HTTP/1.1"), "s1", "http://i");
         assert!(
             matches!(visit("/callback?code=c%2F1&state=s1"), Visit::Code(code) if code.expose_secret() == "c/1")
         );
         assert!(matches!(visit("/callback?code=c&state=s2"), Visit::Foreign));
         assert!(matches!(visit("/callback?code=c"), Visit::Foreign));
+        assert!(matches!(
+            visit("/callback?code=c&state=s1&iss=http://j"),
+            Visit::Foreign
+        ));
+        assert!(matches!(
+            visit("/callback?code=c&state=s1&iss=http://i/"),
+            Visit::Code(_)
+        ));
         assert!(matches!(visit("/favicon.ico"), Visit::Other));
         assert!(matches!(visit("/callback?state=s1"), Visit::Other));
         let denied = visit("/callback?error=access_denied&state=s1");
@@ -173,7 +186,7 @@ mod tests {
             matches!(denied, Visit::Refused(error) if error.kind() == AuthErrorKind::UserRefused)
         );
         assert!(matches!(
-            understand("POST /callback?code=c&state=s1", "s1"),
+            understand("POST /callback?code=c&state=s1", "s1", "http://i"),
             Visit::Other
         ));
     }
@@ -182,7 +195,7 @@ mod tests {
     async fn noise_on_the_port_does_not_end_the_login() {
         let loopback = Loopback::bind().await.unwrap();
         let port = loopback.port;
-        let code = tokio::spawn(async move { loopback.code("s1").await });
+        let code = tokio::spawn(async move { loopback.code("s1", "http://i").await });
         for request in [
             "",
             "nonsense\r\n\r\n",
