@@ -133,32 +133,44 @@ pub(crate) struct LoginArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct WalletArgs {
-    /// Where to listen. Only this computer can reach the default.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4103")]
-    pub(crate) listen: SocketAddr,
+    /// Where to listen (default: 127.0.0.1:4103, which only this computer can reach).
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
     /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
-    /// An account to hold; give it several times for several. The first one is primary.
-    #[arg(long = "account", value_name = "NAME", default_values_t = ["alice".to_owned(), "bob".to_owned()])]
+    /// Accounts, networks, users, programs and manners from a TOML file. What is said on the
+    /// command line counts for more.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Faults that strike by themselves, from a TOML file: at a time, at the n-th request or event.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// An account to hold; give it several times for several. The first one is primary (default:
+    /// alice and bob).
+    #[arg(long = "account", value_name = "NAME")]
     pub(crate) accounts: Vec<String>,
-    /// The network to be on.
-    #[arg(long, value_name = "ID", default_value = "canton:local")]
-    pub(crate) network: String,
-    /// What happens to what needs consent: `auto`, `reject`, `manual` (somebody clicks), or a
-    /// time such as 5s after which it is approved.
-    #[arg(long, value_name = "HOW", default_value = "auto", value_parser = approval)]
-    pub(crate) approval: Approval,
-    /// Whose manners to have over HTTP: the standard's, or those of one of the two generations of
-    /// gateways that are in use.
-    #[arg(long, value_name = "PROFILE", default_value = "strict", value_parser = profile)]
-    pub(crate) profile: Profile,
+    /// The network to be on (default: canton:local).
+    #[arg(long, value_name = "ID")]
+    pub(crate) network: Option<String>,
+    /// What happens to what needs consent: `auto` (the default), `reject`, `manual` (somebody
+    /// clicks), or a time such as 5s after which it is approved.
+    #[arg(long, value_name = "HOW", value_parser = approval)]
+    pub(crate) approval: Option<Approval>,
+    /// Whose manners to have over HTTP: `strict` (the standard's, the default), or `g1` or `g2`,
+    /// the two generations of gateways that are in use.
+    #[arg(long, value_name = "PROFILE", value_parser = profile)]
+    pub(crate) profile: Option<Profile>,
     /// Let in over HTTP only who has logged in, in profile `strict` too.
     #[arg(long)]
     pub(crate) require_login: bool,
-    /// How many times as fast the wallet's time runs: with 3600 an hour's token expires in a second.
-    #[arg(long, value_name = "N", default_value_t = 1.0)]
-    pub(crate) time_scale: f64,
+    /// How many times as fast the wallet's time runs: with 3600 an hour's token expires in a
+    /// second (default: 1).
+    #[arg(long, value_name = "N")]
+    pub(crate) time_scale: Option<f64>,
+    /// How long sessions and tokens live (default: 1h).
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) ttl: Option<Duration>,
     /// No admin endpoint.
     #[arg(long)]
     pub(crate) no_admin: bool,

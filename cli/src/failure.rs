@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use moorline::{BuildError, ConnectError};
 use moorline_cip0103::ConfigError;
 use moorline_cip0103::auth::AuthError;
-use moorline_dev_wallet::StartError;
+use moorline_dev_wallet::{FileError, StartError};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,8 @@ pub(crate) enum Failure {
         source: std::io::Error,
     },
     #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -51,6 +53,7 @@ impl Failure {
             Self::Address(_)
             | Self::Auth(_)
             | Self::BadScenarios(_)
+            | Self::File(_)
             | Self::Login(_)
             | Self::NoSecret(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,

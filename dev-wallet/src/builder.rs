@@ -9,9 +9,10 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::account::DevAccount;
+use crate::admin::Plan;
 use crate::approval::{Approval, Prompt};
 use crate::clock::Clock;
-use crate::config::{Config, Network};
+use crate::config::{Config, DevWalletConfig, Network};
 use crate::error::StartError;
 use crate::faults::Faults;
 use crate::gateway::Gateway;
@@ -41,6 +42,7 @@ pub struct DevWalletBuilder {
     state: Option<DevWalletState>,
     profile: Profile,
     dialect: Option<Dialect>,
+    deviations: Vec<(String, bool)>,
     require_login: bool,
     time_scale: f64,
     token_ttl: Option<Duration>,
@@ -49,6 +51,7 @@ pub struct DevWalletBuilder {
     admin: bool,
     public_url: Option<String>,
     config: Config,
+    plan: Plan,
 }
 
 impl DevWalletBuilder {
@@ -63,6 +66,7 @@ impl DevWalletBuilder {
             state: None,
             profile: Profile::default(),
             dialect: None,
+            deviations: Vec::new(),
             require_login: false,
             time_scale: 1.0,
             token_ttl: None,
@@ -71,6 +75,7 @@ impl DevWalletBuilder {
             admin: true,
             public_url: None,
             config: Config::default(),
+            plan: Plan::default(),
         }
     }
 
@@ -162,6 +167,28 @@ impl DevWalletBuilder {
         self
     }
 
+    /// Takes over what a file says, and leaves what it does not.
+    pub fn config(mut self, config: DevWalletConfig) -> Self {
+        macro_rules! take {
+            ($($field:ident)*) => {$( if let Some(it) = config.$field { self.$field = it; } )*};
+        }
+        take!(profile require_login time_scale approval keep_alive admin accounts network);
+        self.address = config.listen.unwrap_or(self.address);
+        self.session_ttl = config.session_ttl.or(self.session_ttl);
+        self.token_ttl = config.token_ttl.or(self.token_ttl);
+        self.rate_limit = config.rate_limit.or(self.rate_limit);
+        self.public_url = config.public_url.or(self.public_url);
+        self.deviations = config.dialect;
+        self.config = config.known;
+        self
+    }
+
+    /// What happens to the wallet by itself.
+    pub fn plan(mut self, plan: Plan) -> Self {
+        self.plan = plan;
+        self
+    }
+
     /// Where to listen. Default the loopback interface, on a free port. Anybody who reaches the
     /// address can use the wallet.
     pub fn listen(mut self, address: SocketAddr) -> Self {
@@ -237,6 +264,7 @@ impl DevWalletBuilder {
             faults: Faults::default(),
             gateway: self.fresh_gateway()?,
             journal: Journal::default(),
+            plan: self.plan.clone(),
             lines: BTreeMap::new(),
             connections: HashMap::new(),
             connections_made: 0,
@@ -249,6 +277,10 @@ impl DevWalletBuilder {
     fn fresh_gateway(&self) -> Result<Gateway, StartError> {
         let strict = self.profile == Profile::Strict;
         let gateways_limit = (!strict).then_some(10_000);
+        let mut dialect = self.dialect.unwrap_or_else(|| self.profile.dialect());
+        for (name, on) in &self.deviations {
+            dialect.set(name, *on);
+        }
         let ttl = self.token_ttl.or(self.session_ttl);
         let mut networks = self.config.networks.clone();
         if !networks.iter().any(|it| it.id == self.network) {
@@ -256,7 +288,7 @@ impl DevWalletBuilder {
         }
         Ok(Gateway {
             profile: self.profile,
-            dialect: self.dialect.unwrap_or_else(|| self.profile.dialect()),
+            dialect,
             require_login: self.require_login || !strict,
             clock: Clock::new(self.time_scale).ok_or(StartError::TimeScale(self.time_scale))?,
             token_ttl: ttl.unwrap_or(Duration::from_secs(3600)),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jsonrpsee::types::ErrorObjectOwned;
 use serde_json::Value;
 
+use crate::control::Control;
 use crate::error::plain;
 use crate::gateway::Owner;
 use crate::http::{Meddling, Misbehaviour};
@@ -90,6 +91,14 @@ impl EventFaults {
 }
 
 impl DevWalletState {
+    /// Does what the plan has for this request.
+    pub(crate) fn strike_request(&self, method: &str) {
+        let due = self.lock().due_at_request(method);
+        for act in due {
+            Control::new(self.clone()).act_within(act);
+        }
+    }
+
     /// Does to a request what the faults demand; an error if it is to be answered with one.
     pub(crate) async fn suffer(&self, method: &str) -> Result<(), ErrorObjectOwned> {
         let slow = self.lock().faults.slow;

@@ -71,8 +71,10 @@ mod transactions;
 mod wallet;
 
 pub use self::account::DevAccount;
+pub use self::admin::{Act, FaultName, Kind, PlaceName, Plan, SessionsName};
 pub use self::approval::{Approval, Pending, PendingKind, Prompt};
 pub use self::builder::DevWalletBuilder;
+pub use self::config::{DevWalletConfig, FileError};
 pub use self::control::{Control, Sessions};
 pub use self::error::{ControlError, StartError, UnknownAccount};
 pub use self::http::{HttpFault, Place};

@@ -175,6 +175,8 @@ dialect! {
         "The identity provider is asked at every request: while it is down nobody is authenticated.";
     self_signed_unchecked "self-signed-unchecked"               true  false
         "Neither signature nor expiry of a self-signed token is checked; only the ledger minds.";
+    self_signed_key_id "self-signed-key-id"                     false true
+        "A self-signed token must name its network as its key (`kid`).";
     api_keys "api-keys"                                         false true
         "`Authorization: ApiKey` opens a session of its own, whose transactions nobody approves.";
     tx_superset "tx-superset"                                   true  true

@@ -75,6 +75,7 @@ fn is_notification(text: &str) -> bool {
 /// Executes a request and answers it. Goes on when the connection it came over is gone: a wallet
 /// executes what it has.
 pub(crate) async fn execute(state: DevWalletState, methods: Arc<Methods>, call: Call) -> String {
+    state.strike_request(&call.method);
     if let Err(error) = state.suffer(&call.method).await {
         return MethodResponse::error(call.id, error)
             .into_json()

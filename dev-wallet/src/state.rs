@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::account::DevAccount;
+use crate::admin::Plan;
 use crate::approval::{Approval, Prompt, Waiting};
 use crate::connection::Outgoing;
 use crate::faults::Faults;
@@ -53,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) faults: Faults,
     pub(crate) gateway: Gateway,
     pub(crate) journal: Journal,
+    pub(crate) plan: Plan,
     /// WebSockets.
     pub(crate) connections: HashMap<u64, mpsc::Sender<Outgoing>>,
     /// Connections of every kind.

@@ -1,6 +1,13 @@
 //! Who and what a wallet knows when it starts.
 
+mod file;
+mod sheet;
+
 use secrecy::SecretString;
+
+pub use self::file::DevWalletConfig;
+pub use self::sheet::FileError;
+pub(crate) use self::sheet::{Cell, Mistake, Sheet, parse, suggestion};
 
 /// A network that sessions can be for.
 #[derive(Clone, Debug)]

@@ -30,6 +30,10 @@ impl Control {
         Self { state }
     }
 
+    pub(crate) fn state(&self) -> &DevWalletState {
+        &self.state
+    }
+
     /// Makes another account primary, by party id or name. `accountsChanged` names the accounts
     /// that changed, and only those: the standard allows it.
     ///

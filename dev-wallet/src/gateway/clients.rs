@@ -76,7 +76,7 @@ impl Inner {
             Err(why) => return Caller::Nobody(why),
         };
         Caller::User(Known {
-            user: token.subject.clone(),
+            user: token.subject,
             token: text.to_owned().into(),
             stale,
             api_key: false,
@@ -99,6 +99,11 @@ impl Inner {
                 || !verifies_shared(secret, token.signed, &token.signature)
             {
                 return Err("a token with a wrong signature");
+            }
+            let network = token.key_id.as_deref().unwrap_or_default();
+            let known = self.gateway.networks.iter().any(|it| it.id == network);
+            if dialect.self_signed_key_id && !known {
+                return Err("a token that does not name its network as its key");
             }
         } else if token.issuer == self.issuer() {
             if dialect.idp_outage_is_logout && self.gateway.idp.down {

@@ -4,6 +4,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::Known;
+use crate::control::Control;
 use crate::state::DevWalletState;
 
 /// Whom an event concerns.
@@ -87,6 +88,10 @@ pub(crate) fn event(name: &str, payload: &Value) -> String {
 impl DevWalletState {
     /// Sends an event to whom it concerns, as far as the faults let it through.
     pub(crate) fn emit(&self, owner: &Owner, name: &str, payload: Value) {
+        let due = self.lock().due_at_event(name);
+        for act in due {
+            Control::new(self.clone()).act_within(act);
+        }
         let pass = self.change(|inner| {
             inner.record("event", name, event_note(owner, &payload));
             inner.faults.events.pass(owner.clone(), name, payload)

@@ -204,7 +204,7 @@ impl DevWalletState {
                 return Err(refusal);
             }
         };
-        let id = transaction.id.clone();
+        let id = transaction.id;
         self.decide_later(approval, PendingKind::Submit, &command_id, &id);
         let query = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("transactionId", &id)

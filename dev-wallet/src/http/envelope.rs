@@ -201,6 +201,7 @@ async fn serve_one(
         inner.log.saw(asked.line.number, id, &call.method, params);
         inner.record("request", &call.method, who(&call.caller));
     });
+    state.strike_request(&call.method);
     let place = match api {
         Api::Dapp => Place::Dapp,
         Api::User => Place::User,

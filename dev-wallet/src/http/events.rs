@@ -55,7 +55,7 @@ pub(crate) async fn serve(state: &DevWalletState, asked: Asked) -> Result<Reply,
     };
     tokio::spawn(pass_on(open, frames, chunks, expires));
     let mut reply = Reply::new(200, "", "");
-    reply.response = hyper::Response::new(Payload::stream(body));
+    *reply.response = hyper::Response::new(Payload::stream(body));
     let headers = reply.response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -96,14 +96,14 @@ impl Body for Payload {
 /// An answer, and what is to become of its connection.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    pub(crate) response: Response<Payload>,
+    pub(crate) response: Box<Response<Payload>>,
     /// The connection is closed once the answer is out, without announcing it.
     pub(crate) then_close: bool,
 }
 
 impl Reply {
     pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        let mut response = Response::new(Payload::whole(body));
+        let mut response = Box::new(Response::new(Payload::whole(body)));
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
         if !content_type.is_empty() {
             let value = HeaderValue::from_static(content_type);

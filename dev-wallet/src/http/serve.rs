@@ -116,6 +116,8 @@ impl Activity {
 pub(crate) struct Line {
     pub(crate) number: u64,
     pub(crate) meddling: Arc<Meddling>,
+    /// The client is on this computer.
+    pub(crate) from_here: bool,
     activity: Arc<Activity>,
     /// A WebSocket, once it was asked for.
     upgrade: Arc<Mutex<Option<(OnUpgrade, Busy)>>>,
@@ -135,6 +137,9 @@ pub(crate) async fn serve(socket: TcpStream, state: DevWalletState, methods: Arc
     let line = Line {
         number,
         meddling: Arc::new(meddling),
+        from_here: socket
+            .peer_addr()
+            .is_ok_and(|it| it.ip().to_canonical().is_loopback()),
         activity: Arc::new(Activity::new()),
         upgrade: Arc::default(),
     };
@@ -246,7 +251,7 @@ async fn answer(
     } = reply;
     busy.then_close = then_close;
     response.body_mut().busy = Some(busy);
-    Ok(response)
+    Ok(*response)
 }
 
 fn shake_hands(mut request: Request<Incoming>, line: &Line, busy: Busy) -> Response<Payload> {
@@ -259,7 +264,7 @@ fn shake_hands(mut request: Request<Incoming>, line: &Line, busy: Busy) -> Respo
         }
         Err(problem) => {
             tracing::debug!(%problem, "no handshake");
-            Reply::text(400, "this is no WebSocket handshake\n").response
+            *Reply::text(400, "this is no WebSocket handshake\n").response
         }
     }
 }

@@ -139,10 +139,13 @@ impl Inner {
     /// Answers a request for a token.
     pub(super) fn grant(&mut self, request: &TokenRequest<'_>) -> Result<Value, Refused> {
         let (id, secret) = request.client();
-        let id = id.ok_or((
-            "invalid_client",
-            "who asks? client_id is missing".to_owned(),
-        ))?;
+        let nobody = || {
+            (
+                "invalid_client",
+                "who asks? client_id is missing".to_owned(),
+            )
+        };
+        let id = id.ok_or_else(nobody)?;
         let client = (self.gateway.clients.iter().find(|it| it.id == id).cloned())
             .ok_or_else(|| ("invalid_client", format!("no program is known as `{id}`")))?;
         if let Some(expected) = &client.secret

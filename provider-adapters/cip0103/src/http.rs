@@ -139,62 +139,68 @@ impl HttpProvider {
         let prompt = move |action| {
             asking.send(ProviderEvent::UserActionRequired(action));
         };
-        let issued = self.access.credential(request.mode, &prompt).await?;
+        let mut issued = self.access.credential(request.mode, &prompt).await?;
         // Held here until the gateway has agreed: dropping this future cuts it. Open before
         // anything is asked for: events are not kept for those who come late.
         let link = Link::start(&self.access, events);
-        let attempt = link.attempt(STREAM_GRACE).await;
-        let refusal = attempt.and_then(|attempt| attempt.refusal);
-        let opened = match request.mode {
-            OpenMode::Silent => {
+        let mut refusal = link.attempt(STREAM_GRACE).await;
+        if refusal
+            .as_ref()
+            .is_some_and(|it| it.why == Why::Unauthenticated)
+            && let Some(better) = self.access.better(issued.as_ref()).await
+        {
+            issued = Some(better);
+            refusal = link.again(STREAM_GRACE).await;
+        }
+        let opened = match (request.mode, &issued) {
+            (_, None) => self.open_anonymously(request.mode).await?,
+            (OpenMode::Silent, Some(issued)) => {
                 if let Some(refusal) = refusal.filter(|it| it.why == Why::NoSession) {
                     self.access.note(None, Some(&refusal.error));
                     return Err(refusal.error);
                 }
-                self.resume(issued.as_ref()).await?
+                self.access.connected_status(Some(issued)).await?;
+                Opened::Established
             }
-            OpenMode::Interactive => {
-                if let Some(issued) = &issued {
-                    self.access.gateway.log_in(&issued.credential).await?;
-                    if refusal.is_some_and(|refusal| refusal.why == Why::NoSession) {
-                        let _open = link.again(STREAM_GRACE).await;
-                    }
+            (OpenMode::Interactive, Some(issued)) => {
+                if let Some(refusal) = refusal.as_ref().filter(|it| it.why == Why::Unauthenticated)
+                {
+                    // No login at the gateway helps: who the program is cannot be told there.
+                    let error = access::not_taken(&refusal.error);
+                    self.access.note(Some(&issued.credential), Some(&error));
+                    return Err(error);
                 }
-                self.connect(issued.as_ref()).await?
+                self.access.gateway.log_in(&issued.credential).await?;
+                if refusal.is_some_and(|refusal| refusal.why == Why::NoSession) {
+                    let _open = link.again(STREAM_GRACE).await;
+                }
+                self.connect(issued).await?
             }
         };
         self.replace(Some(Arc::new(link)));
         Ok(opened)
     }
 
-    /// Finds the session that is there.
-    async fn resume(&self, issued: Option<&Issued>) -> Result<Opened, ProviderError> {
-        let Some(issued) = issued else {
-            let answer = self.access.connected_status(None).await?;
-            return reading::opened(OpenMode::Silent, &answer.connection);
-        };
-        match self.access.connected_status(Some(issued)).await {
-            Ok(_) => Ok(Opened::Established),
-            Err(error) if error.kind() == ErrorKind::Unauthorized => {
-                // Once more, if there is a better credential.
-                match self.access.ask().await {
-                    Ok(_) => Ok(Opened::Established),
-                    Err(error) => Err(error),
-                }
-            }
-            Err(error) => Err(error),
+    /// For gateways that need no credential, or send a person to a login.
+    async fn open_anonymously(&self, mode: OpenMode) -> Result<Opened, ProviderError> {
+        if mode == OpenMode::Silent {
+            self.access.connected_status(None).await?;
+            return Ok(Opened::Established);
         }
+        let answer = self.access.call(methods::CONNECT, &Value::Null).await?;
+        reading::opened(mode, &reading::decode(methods::CONNECT, answer)?)
     }
 
-    async fn connect(&self, issued: Option<&Issued>) -> Result<Opened, ProviderError> {
-        let answer = self.access.call(methods::CONNECT, &Value::Null).await?;
-        let answer: ConnectResult = reading::decode(methods::CONNECT, answer)?;
-        if answer.is_connected || issued.is_none() {
-            return reading::opened(OpenMode::Interactive, &answer);
+    async fn connect(&self, issued: &Issued) -> Result<Opened, ProviderError> {
+        let method = methods::CONNECT;
+        let answer = self.access.call_with(Some(issued), method, &Value::Null);
+        let answer: ConnectResult = reading::decode(method, answer.await?)?;
+        if answer.is_connected {
+            return Ok(Opened::Established);
         }
         // A person is sent to log in only if that is what is missing: not while the gateway cannot
         // reach its identity provider.
-        match self.access.not_connected(issued, &answer).await {
+        match self.access.not_connected(Some(issued), &answer).await {
             gone if gone.kind() == ErrorKind::SessionGone && answer.user_url.is_some() => {
                 reading::opened(OpenMode::Interactive, &answer)
             }

@@ -76,7 +76,7 @@ impl Access {
     }
 
     /// Another credential than this one, which was rejected; `None` if there is no better one.
-    async fn better(&self, issued: Option<&Issued>) -> Option<Issued> {
+    pub(super) async fn better(&self, issued: Option<&Issued>) -> Option<Issued> {
         let (issued, credentials) = (issued?, self.gateway.credentials.as_ref()?);
         credentials.reject(issued.number);
         let next = self.credential(OpenMode::Silent, NOBODY).await.ok()??;
@@ -115,18 +115,26 @@ impl Access {
 
     /// The truth about the session: `status` and `listAccounts`.
     pub(super) async fn ask(&self) -> Result<Live, ProviderError> {
+        let answer = self.ask_well().await;
+        match &answer {
+            Ok(live) => self.ear().learn(Some(live.clone())),
+            Err(_) => self.ear().learn_nothing(),
+        }
+        answer
+    }
+
+    /// With the best credential there is.
+    async fn ask_well(&self) -> Result<Live, ProviderError> {
         let issued = self.credential(OpenMode::Silent, NOBODY).await?;
-        let live = match self.ask_with(issued.as_ref()).await {
+        match self.ask_with(issued.as_ref()).await {
             Err(error) if error.kind() == ErrorKind::Unauthorized => {
                 match self.better(issued.as_ref()).await {
-                    Some(better) => self.ask_with(Some(&better)).await?,
-                    None => return Err(error),
+                    Some(better) => self.ask_with(Some(&better)).await,
+                    None => Err(error),
                 }
             }
-            answer => answer?,
-        };
-        self.ear().learn(Some(live.clone()));
-        Ok(live)
+            answer => answer,
+        }
     }
 
     async fn ask_with(&self, issued: Option<&Issued>) -> Result<Live, ProviderError> {
@@ -187,12 +195,7 @@ impl Access {
         match tokio::time::timeout(patience, self.gateway.listen(Some(credential))).await {
             Ok(Err(refusal)) => match refusal.why {
                 Why::NoSession | Why::Unreachable => refusal.error,
-                Why::Unauthenticated => ProviderError::new(
-                    ErrorKind::Unauthorized,
-                    "the gateway does not take the credential: it is wrong, or the identity \
-                     provider cannot be reached from there",
-                )
-                .answered(),
+                Why::Unauthenticated => not_taken(&refusal.error),
                 Why::Failing if refusal.error.kind() == ErrorKind::RateLimited => refusal.error,
                 Why::Failing => said,
             },
@@ -249,4 +252,15 @@ impl Access {
         self.state
             .send_if_modified(|state| state.stream.set(now, problem));
     }
+}
+
+/// The gateway does not take a credential, which says little.
+pub(super) fn not_taken(said: &ProviderError) -> ProviderError {
+    ProviderError::new(
+        ErrorKind::Unauthorized,
+        "the gateway does not take the credential: it is wrong, or the identity provider cannot be \
+         reached from there",
+    )
+    .answered()
+    .with_source(said.clone())
 }

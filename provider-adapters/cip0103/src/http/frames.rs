@@ -138,7 +138,7 @@ mod tests {
     use futures_util::stream;
 
     async fn decode(chunks: Vec<Vec<u8>>, limit: usize) -> (Vec<(String, String)>, StreamEnd) {
-        let chunks = chunks.into_iter().map(|chunk| Ok::<_, ()>(chunk));
+        let chunks = chunks.into_iter().map(Ok::<_, ()>);
         let mut frames = Frames::new(stream::iter(chunks), limit);
         let mut found = Vec::new();
         loop {

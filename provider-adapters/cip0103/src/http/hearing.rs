@@ -30,6 +30,8 @@ const RECENT: usize = 32;
 pub(crate) struct Ear {
     /// What the gateway said when it was asked last.
     known: Option<Live>,
+    /// What an event said that the gateway is being asked about.
+    asked: Option<(bool, Option<String>, NetworkLink)>,
     /// Ids of commands and messages this program handed over, the oldest first.
     ours: VecDeque<String>,
     /// Fingerprints of events that were passed on.
@@ -52,6 +54,12 @@ impl Ear {
     /// The gateway was asked, and said this.
     pub(crate) fn learn(&mut self, live: Option<Live>) {
         self.known = live;
+        self.asked = None;
+    }
+
+    /// The gateway was asked, and it is not known how things stand.
+    pub(crate) fn learn_nothing(&mut self) {
+        self.asked = None;
     }
 
     /// What the gateway said last.
@@ -94,7 +102,7 @@ impl Ear {
 
     /// Something about the connection changed, or did not: the session asks, unless the event says
     /// what it knows already.
-    fn connection(&self, name: &str, data: Value) -> Vec<ProviderEvent> {
+    fn connection(&mut self, name: &str, data: Value) -> Vec<ProviderEvent> {
         let said = match status(name, Some(data)) {
             Ok(said) => said,
             // `connected` without a readable payload is a hint all the same.
@@ -115,12 +123,20 @@ impl Ear {
                 })
                 && (link == NetworkLink::Unknown || link == known.link)
         });
-        if no_news {
-            Vec::new()
-        } else if said.connection.is_connected {
-            vec![ProviderEvent::Ready, ProviderEvent::Recheck]
-        } else {
-            vec![ProviderEvent::Recheck]
+        // `connected` repeats what `statusChanged` said, and gateways repeat both.
+        let asked = (
+            said.connection.is_connected,
+            network.map(str::to_owned),
+            link,
+        );
+        if no_news || self.asked.as_ref() == Some(&asked) {
+            return Vec::new();
+        }
+        let connected = asked.0;
+        self.asked = Some(asked);
+        match connected {
+            true => vec![ProviderEvent::Ready, ProviderEvent::Recheck],
+            false => vec![ProviderEvent::Recheck],
         }
     }
 

@@ -37,9 +37,9 @@ pub(super) struct Link {
 
 /// How the attempt to open the stream that was made last ended.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Attempt {
+struct Attempt {
     number: u32,
-    pub(super) refusal: Option<Refusal>,
+    refusal: Option<Refusal>,
 }
 
 impl Link {
@@ -64,23 +64,24 @@ impl Link {
         }
     }
 
-    /// Waits until the stream is open or refused, but not for long: some servers send nothing, not
-    /// even a head, before the first event.
-    pub(super) async fn attempt(&self, limit: Duration) -> Option<Attempt> {
-        let mut attempts = self.attempts.clone();
-        let seen = timeout(limit, attempts.wait_for(|attempt| attempt.number > 0)).await;
-        let attempt = seen.ok()?.ok()?;
-        Some(attempt.clone())
+    /// Waits until the stream is open or refused, and says why if it is. But not for long: some
+    /// servers send nothing, not even a head, before the first event.
+    pub(super) async fn attempt(&self, limit: Duration) -> Option<Refusal> {
+        self.attempt_after(0, limit).await
     }
 
     /// Has the stream opened now rather than after the pause, and waits for how that ends.
-    pub(super) async fn again(&self, limit: Duration) -> Option<Attempt> {
-        let mut attempts = self.attempts.clone();
-        let before = attempts.borrow_and_update().number;
+    pub(super) async fn again(&self, limit: Duration) -> Option<Refusal> {
+        let before = self.attempts.borrow().number;
         self.nudge.notify_one();
-        let seen = timeout(limit, attempts.wait_for(|attempt| attempt.number > before)).await;
-        let attempt = seen.ok()?.ok()?;
-        Some(attempt.clone())
+        self.attempt_after(before, limit).await
+    }
+
+    async fn attempt_after(&self, before: u32, limit: Duration) -> Option<Refusal> {
+        let mut attempts = self.attempts.clone();
+        let made = attempts.wait_for(|attempt| attempt.number > before);
+        let attempt = timeout(limit, made).await.ok()?.ok()?;
+        attempt.refusal.clone()
     }
 }
 

@@ -56,6 +56,7 @@ async fn a_person_rejects() {
     for profile in GENERATIONS {
         let (rig, dapp) = rig(profile).await;
         let control = rig.control.clone();
+        let dapp = dapp.with_settling(false);
         let within = match profile {
             // The first generation says nothing: only time tells.
             Profile::G1 => Duration::from_secs(1),

@@ -122,10 +122,11 @@ async fn a_party_that_changed_while_nobody_listened_is_noticed() {
 async fn other_programs_transactions_are_not_shown() {
     for profile in GENERATIONS {
         let mut rig = Rig::new(profile).await;
-        let event = json!({ "status": "executed", "commandId": "theirs" });
-        rig.control.notify("txChanged", event);
+        let theirs =
+            "event: txChanged\ndata: [{\"status\":\"executed\",\"commandId\":\"theirs\"}]\n\n";
+        rig.control.stream_raw(theirs);
         rig.control
-            .notify("custom", json!({ "accessToken": "s3cret" }));
+            .stream_raw(": ping\n\nevent: custom\ndata: {}\n\n");
         let names = rig.until("custom").await;
         assert!(!has(&names, "txChanged"), "{profile}: {names:?}");
     }

@@ -13,8 +13,8 @@ use moorline_cip0103::{Authentication, Credentials, HttpProvider};
 use moorline_dev_wallet::{Approval, DevWallet, Profile};
 
 use crate::rig::{
-    GENERATIONS, NETWORK, Rig, backend, builder, has, issuer, names_until, next_event, session,
-    soon,
+    GENERATIONS, NETWORK, Rig, backend, browse, builder, has, issuer, names_until, next_event,
+    session, soon,
 };
 
 async fn wallet(profile: Profile) -> DevWallet {
@@ -107,7 +107,7 @@ async fn a_browser_logs_in_and_a_refresh_token_goes_on_without_it() {
             _ => None,
         })
         .await;
-        let page = soon(reqwest::get(url)).await.unwrap().text().await.unwrap();
+        let page = browse(url).await;
         assert!(page.contains("You can close this page"), "{page}");
         soon(connecting).await.unwrap().unwrap();
         let names = names_until(&mut events, "session:renewed").await;
@@ -134,7 +134,7 @@ async fn a_person_who_refuses_ends_the_login() {
         _ => None,
     })
     .await;
-    soon(reqwest::get(url)).await.unwrap();
+    browse(url).await;
     let error = soon(connecting).await.unwrap().unwrap_err();
     assert_eq!(
         error.provider_error().unwrap().kind(),

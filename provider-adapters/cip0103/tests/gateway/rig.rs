@@ -8,6 +8,8 @@ use moorline::{EventKind, Policy, Session};
 use moorline_cip0103::auth::ClientCredentials;
 use moorline_cip0103::{GatewayState, HttpProvider, HttpProviderBuilder, STREAM_GAP};
 use moorline_dev_wallet::{Control, DevWallet, DevWalletBuilder, Profile};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 /// Longer than anything takes; reached only by a test that fails.
@@ -61,7 +63,7 @@ pub(crate) fn session(provider: HttpProvider) -> Session {
 
 /// A wallet, and a session that is connected to it with its stream open.
 pub(crate) struct Rig {
-    pub(crate) wallet: DevWallet,
+    _wallet: DevWallet,
     pub(crate) control: Control,
     pub(crate) session: Session,
     pub(crate) events: EventStream,
@@ -88,7 +90,7 @@ impl Rig {
         soon(control.until_streams(1)).await;
         let events = session.events();
         Self {
-            wallet,
+            _wallet: wallet,
             control,
             session,
             events,
@@ -154,4 +156,28 @@ pub(crate) fn name(kind: &EventKind) -> String {
 
 pub(crate) fn has(names: &[String], name: &str) -> bool {
     names.iter().any(|it| it == name)
+}
+
+/// Opens a page as a browser would, and goes where it is sent.
+pub(crate) async fn browse(url: String) -> String {
+    let mut url = url::Url::parse(&url).unwrap();
+    loop {
+        let (host, port) = (url.host_str().unwrap(), url.port().unwrap());
+        let mut socket = TcpStream::connect((host, port)).await.unwrap();
+        let target = &url[url::Position::BeforePath..];
+        let get =
+            format!("GET {target} HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\n\r\n");
+        socket.write_all(get.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        soon(socket.read_to_string(&mut answer)).await.unwrap();
+        let location = answer.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("location")
+                .then(|| value.trim().to_owned())
+        });
+        match location {
+            Some(next) => url = url.join(&next).unwrap(),
+            None => return answer,
+        }
+    }
 }

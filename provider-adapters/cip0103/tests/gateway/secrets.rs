@@ -75,10 +75,13 @@ async fn h70_a_full_run_shows_no_token() {
             let dapp = DappClient::new(session.clone());
             let secret = token.expose_secret().to_owned();
             let mut said = shown;
-            control.notify(
-                "custom",
-                json!({ "deep": [{ "t": secret }], "accessToken": secret }),
-            );
+            let payload = json!([{ "deep": [{ "t": secret }], "accessToken": secret }]);
+            control.stream_raw(&format!("event: custom\ndata: {payload}\n\n"));
+            while !said.contains("custom") {
+                if let Some(EventItem::Event(event)) = soon(events.next()).await {
+                    said.push_str(&serde_json::to_string(&event).unwrap());
+                }
+            }
             let message = format!("no: {secret}");
             let fault = HttpFault::StringError { message };
             control.misbehave_at(Place::Dapp, Some("listAccounts"), fault, Some(1));

@@ -18,8 +18,6 @@ pub(crate) enum Reply {
     Bytes(Vec<Vec<u8>>),
     /// Status, further head lines, body. The connection stays.
     Http(u16, &'static str, String),
-    /// Nothing, ever.
-    Silence,
     /// The connection is closed without an answer.
     Close,
 }
@@ -31,8 +29,6 @@ pub(crate) struct Seen {
     pub(crate) authorization: Option<String>,
     pub(crate) method: String,
     pub(crate) params: Option<Value>,
-    /// Which connection it came on, and the how manieth on it.
-    pub(crate) connection: usize,
     pub(crate) body: String,
 }
 
@@ -52,7 +48,6 @@ pub(crate) struct Stand {
     pub(crate) overrides: HashMap<String, VecDeque<Reply>>,
     pub(crate) seen: Vec<Seen>,
     streams: Vec<mpsc::UnboundedSender<Vec<u8>>>,
-    connections: usize,
     tasks: Vec<AbortHandle>,
     pub(crate) refuse_connections: bool,
 }
@@ -80,7 +75,6 @@ impl Gate {
             overrides: HashMap::new(),
             seen: Vec::new(),
             streams: Vec::new(),
-            connections: 0,
             tasks: Vec::new(),
             refuse_connections: false,
         }));
@@ -129,10 +123,6 @@ impl Gate {
             // Nobody writes any more, and nobody closes.
             streams.into_iter().for_each(std::mem::forget);
         }
-    }
-
-    pub(crate) fn streams(&self) -> usize {
-        self.stand().streams.len()
     }
 
     /// Cuts every connection there is, and refuses new ones until [`Self::come_back`].
@@ -206,21 +196,14 @@ async fn accept(listener: TcpListener, stand: Arc<Mutex<Stand>>, changed: Arc<No
         if locked.refuse_connections {
             continue;
         }
-        locked.connections += 1;
-        let number = locked.connections;
-        let serving = tokio::spawn(serve(socket, number, stand.clone(), changed.clone()));
+        let serving = tokio::spawn(serve(socket, stand.clone(), changed.clone()));
         locked.tasks.push(serving.abort_handle());
     }
 }
 
-async fn serve(
-    mut socket: TcpStream,
-    connection: usize,
-    stand: Arc<Mutex<Stand>>,
-    changed: Arc<Notify>,
-) {
+async fn serve(mut socket: TcpStream, stand: Arc<Mutex<Stand>>, changed: Arc<Notify>) {
     let mut buffer = Vec::new();
-    while let Some(request) = read(&mut socket, &mut buffer, connection).await {
+    while let Some(request) = read(&mut socket, &mut buffer).await {
         let method = request.method.clone();
         let reply = {
             let mut stand = stand.lock().unwrap();
@@ -238,7 +221,6 @@ async fn serve(
                 }
                 return;
             }
-            Some(Reply::Silence) => std::future::pending().await,
             Some(Reply::Close) => return,
             Some(Reply::Http(status, head, body)) => {
                 write(&mut socket, status, head, &body).await;
@@ -296,7 +278,7 @@ async fn stream(
     }
 }
 
-async fn read(socket: &mut TcpStream, buffer: &mut Vec<u8>, connection: usize) -> Option<Seen> {
+async fn read(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Seen> {
     loop {
         if let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
@@ -322,7 +304,6 @@ async fn read(socket: &mut TcpStream, buffer: &mut Vec<u8>, connection: usize) -
                     target,
                     method,
                     params: rpc.get("params").cloned(),
-                    connection,
                     body: String::from_utf8_lossy(&body).into_owned(),
                 });
             }

@@ -4,5 +4,6 @@
 
 mod calls;
 mod gate;
+mod recordings;
 mod rig;
 mod stream;
