@@ -51,7 +51,7 @@
 //!   accounts, network and session are asked again. [`STREAM_GAP`] events mark where something may
 //!   be missing.
 //! - The credential goes into the `Authorization` header, on the stream as well. It comes from an
-//!   [`Authenticator`](auth::Authenticator): no gateway hands it out over this API. It is renewed
+//!   [`Authenticator`]: no gateway hands it out over this API. It is renewed
 //!   ahead of its end, once for all sessions that share it.
 //! - A session at the gateway is made by a person at its login page, or by this program through the
 //!   gateway's user API ([`HttpProviderBuilder::network`]).
