@@ -9,3 +9,4 @@ mod help;
 mod output;
 mod run;
 mod support;
+mod wallet;

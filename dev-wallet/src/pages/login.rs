@@ -17,19 +17,37 @@ pub(super) fn page(state: &DevWalletState, asked: &Asked, problem: Option<&str>)
         let problem = escape(problem);
         write!(body, "<p class=\"error\" role=\"alert\">{problem}</p>").ok();
     }
-    waiting(state, &mut body);
-    form(&state.lock(), asked, &mut body);
+    let asked_for = waiting(state, &mut body);
+    {
+        let inner = state.lock();
+        // Somebody who came to decide need not log in.
+        let folded = asked_for && !inner.gateway.require_login;
+        if folded {
+            body.push_str("<details><summary>Log in with your name</summary>\n");
+        }
+        form(&inner, asked, &mut body);
+        if folded {
+            body.push_str("</details>\n");
+        }
+    }
+    let title = if asked_for {
+        "Waiting for you"
+    } else {
+        "Log in"
+    };
+    let nonce = crate::random::secret();
+    body.push_str(&ask_origin(&nonce));
     let status = if problem.is_some() { 403 } else { 200 };
-    Reply::page(status, frame("Log in", &body))
+    Reply::page_with_script(status, frame(title, &body), &nonce)
 }
 
-/// What waits for a decision.
-fn waiting(state: &DevWalletState, body: &mut String) {
+/// What waits for a decision. Answers whether anything does.
+fn waiting(state: &DevWalletState, body: &mut String) -> bool {
     let pending = state.pending();
     if pending.is_empty() {
-        return;
+        return false;
     }
-    body.push_str("<h2>Waiting for you</h2>\n<ul>");
+    body.push_str("<ul>");
     for pending in &pending {
         let what = match pending.kind {
             PendingKind::Connect => "Connect",
@@ -46,6 +64,7 @@ fn waiting(state: &DevWalletState, body: &mut String) {
          <form class=\"inline\" method=\"post\" action=\"/login/reject\">\
          <button id=\"reject-all\">Reject all</button></form></div>\n",
     );
+    true
 }
 
 fn form(inner: &Inner, asked: &Asked, body: &mut String) {
@@ -71,7 +90,7 @@ fn form(inner: &Inner, asked: &Asked, body: &mut String) {
         .collect();
     write!(
         body,
-        "<h2>With your name</h2>\n<form method=\"post\" action=\"/login/\">\n\
+        "<form method=\"post\" action=\"/login/\">\n\
          <label for=\"user\">User</label>\
          <input id=\"user\" name=\"user\" value=\"{user}\" autocomplete=\"username\" required>\n\
          <label for=\"password\">Password</label>\
@@ -110,36 +129,59 @@ pub(super) fn log_in(state: &DevWalletState, asked: &Asked) -> Reply {
     if let Err(why) = checked {
         return page(state, asked, Some(&why));
     }
-    let origin = Some(field("origin")).filter(|it| !it.is_empty());
-    match state.log_in_user(&user, &network, origin) {
-        Ok((known, session)) => Reply::page(200, done(&user, &network, &known, &session)),
+    let origin = field("origin");
+    let known_origin = Some(origin.clone()).filter(|it| !it.is_empty());
+    match state.log_in_user(&user, &network, known_origin) {
+        Ok((known, session)) => {
+            let (user, network) = (escape(&user), escape(&network));
+            let mut body = format!(
+                "<p class=\"done\" role=\"status\" id=\"logged-in\">You are logged in as {user} \
+                 on {network}. You may close this page.</p>\n"
+            );
+            let nonce = crate::random::secret();
+            if let Some(target) = target(&state.lock(), &origin) {
+                body.push_str(&hand_over(&known, &session, &target, &nonce));
+            }
+            Reply::page_with_script(200, frame("Logged in", &body), &nonce)
+        }
         Err(why) => page(state, asked, Some(&why)),
     }
 }
 
+/// Who may read the token: the origin that has made itself known; without one nobody, or anybody.
+fn target(inner: &Inner, origin: &str) -> Option<String> {
+    let url = url::Url::parse(origin).ok();
+    let origin = url.filter(|it| matches!(it.scheme(), "http" | "https"));
+    let origin = origin.map(|it| it.origin().ascii_serialization());
+    let anybody = || inner.dialect().token_to_anybody.then(|| "*".to_owned());
+    origin.or_else(anybody)
+}
+
+/// Asks whoever opened the page for their origin: sessions are for one. They say it again and again
+/// until they are heard.
+fn ask_origin(nonce: &str) -> String {
+    format!(
+        "<script nonce=\"{nonce}\">\n\
+         if(window.opener){{window.addEventListener(\"message\",function(event){{\n\
+         if(event.source!==window.opener||!event.data\
+         ||event.data.type!==\"SPLICE_WALLET_BROADCAST_ORIGIN\"){{return;}}\n\
+         document.getElementById(\"origin\").value=event.origin;\n\
+         window.opener.postMessage({{type:\"SPLICE_WALLET_BROADCAST_ORIGIN_ACK\"}},event.origin);\n\
+         }});}}\n</script>\n"
+    )
+}
+
 /// Tells whoever opened the page who has logged in. This is how the token reaches a program in a
-/// browser; the protocol has no other way.
-fn done(user: &str, network: &str, known: &Known, session: &str) -> String {
-    let (token, session) = (
-        script_string(known.token.expose_secret()),
-        script_string(session),
-    );
-    let body = format!(
-        "<p class=\"done\" role=\"status\" id=\"logged-in\">You are logged in as {} on {}. \
-         You may close this page.</p>\n\
-         <script>\n(function(){{\n\
-         if(!window.opener){{return;}}\n\
-         window.addEventListener(\"message\",function(event){{\n\
-         if(event.data&&event.data.type===\"SPLICE_WALLET_BROADCAST_ORIGIN\"&&event.source)\
-         {{event.source.postMessage({{type:\"SPLICE_WALLET_BROADCAST_ORIGIN_ACK\"}},event.origin);}}\n\
-         }});\n\
-         window.opener.postMessage({{type:\"SPLICE_WALLET_IDP_AUTH_SUCCESS\",token:{token},\
-         sessionId:{session}}},\"*\");\n\
-         }})();\n</script>",
-        escape(user),
-        escape(network),
-    );
-    frame("Logged in", &body)
+/// browser; the protocol has no other way. `target` is the only origin that may read it.
+fn hand_over(known: &Known, session: &str, target: &str, nonce: &str) -> String {
+    let token = script_string(known.token.expose_secret());
+    let (session, target) = (script_string(session), script_string(target));
+    format!(
+        "<script nonce=\"{nonce}\">\n\
+         if(window.opener){{window.opener.postMessage({{\
+         type:\"SPLICE_WALLET_IDP_AUTH_SUCCESS\",token:{token},sessionId:{session}}},{target});}}\n\
+         </script>"
+    )
 }
 
 /// The identity provider's form.
