@@ -88,7 +88,8 @@ impl HttpProvider {
     }
 
     /// Another provider for the same gateway, with the same options and the same credentials, for
-    /// another session: it shares the connections and the renewals of this one.
+    /// another session: it shares the connections and the renewals of this one. A session with its
+    /// stream takes some 35 KB.
     #[must_use]
     pub fn another(&self) -> Self {
         Self::on(Arc::clone(&self.access.gateway))
