@@ -86,8 +86,11 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConnectArgs {
-    /// The wallet's address, such as ws://127.0.0.1:4103
+    /// The wallet's address: ws://127.0.0.1:4103 for a WebSocket,
+    /// https://gateway.example/api/v0/dapp for a remote gateway
     pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) login: LoginArgs,
     /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
@@ -100,6 +103,37 @@ pub(crate) struct ConnectArgs {
     /// On Ctrl-C drop the link only: the wallet keeps its session.
     #[arg(long)]
     pub(crate) detach: bool,
+}
+
+/// Who the program is, at gateways that want to know. Secrets come from environment variables: the
+/// command line can be read by everybody on the computer.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Login at a remote gateway")]
+pub(crate) struct LoginArgs {
+    /// The environment variable that holds a token.
+    #[arg(long, value_name = "NAME", group = "how")]
+    pub(crate) token_env: Option<String>,
+    /// The environment variable that holds an API key.
+    #[arg(long, value_name = "NAME", group = "how")]
+    pub(crate) api_key_env: Option<String>,
+    /// Log in with a browser at the identity provider: go to the address that is printed.
+    #[arg(long, group = "how", requires = "issuer")]
+    pub(crate) login: bool,
+    /// The environment variable that holds the secret of the client: log in as the program itself.
+    #[arg(long, value_name = "NAME", group = "how", requires_all = ["issuer", "client_id"])]
+    pub(crate) client_secret_env: Option<String>,
+    /// The identity provider.
+    #[arg(long, value_name = "URL", requires = "how")]
+    pub(crate) issuer: Option<String>,
+    /// The client at the identity provider [with --login: moorline-cli]
+    #[arg(long, value_name = "ID", requires = "issuer")]
+    pub(crate) client_id: Option<String>,
+    /// The audience the identity provider is asked for.
+    #[arg(long, value_name = "AUDIENCE", requires = "issuer")]
+    pub(crate) audience: Option<String>,
+    /// Has the gateway make a session on this network where there is none.
+    #[arg(long, value_name = "ID", requires = "how")]
+    pub(crate) network: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

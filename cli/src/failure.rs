@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use moorline::{BuildError, ConnectError};
 use moorline_cip0103::ConfigError;
+use moorline_cip0103::auth::AuthError;
 use moorline_conformance::{CheckError, Unable};
 use moorline_dev_wallet::{FileError, StartError};
 
@@ -15,6 +16,12 @@ pub(crate) enum Failure {
     Build(#[from] BuildError),
     #[error(transparent)]
     Address(#[from] ConfigError),
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error("{0}")]
+    Login(&'static str),
+    #[error("the environment variable `{0}` holds no secret; set it")]
+    NoSecret(String),
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error("the session ended by itself: {0}")]
@@ -31,8 +38,6 @@ pub(crate) enum Failure {
     Check(#[from] CheckError),
     #[error(transparent)]
     Person(#[from] Unable),
-    #[error("the environment variable {0} is not set")]
-    NoSecret(String),
     #[error("the commands in {} cannot be used: {why}", .path.display())]
     BadCommands { path: PathBuf, why: String },
     #[error("the wallet does not conform: {failed} of {total} MUSTs failed")]
@@ -55,10 +60,12 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Address(_)
+            | Self::Auth(_)
             | Self::BadCommands { .. }
             | Self::BadScenarios(_)
             | Self::Check(_)
             | Self::File(_)
+            | Self::Login(_)
             | Self::NoSecret(_)
             | Self::Person(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,

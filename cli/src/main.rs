@@ -10,6 +10,7 @@ mod failure;
 mod graph;
 mod interrupt;
 mod output;
+mod provider;
 mod run;
 mod timeline;
 mod wallet;

@@ -1,7 +1,7 @@
 //! Names for submissions.
 
 /// A random id in the form of a UUID (version 4). Unique, not secret.
-pub(super) fn draw() -> String {
+pub(crate) fn draw() -> String {
     let random = fastrand::u128(..);
     // The bits that say "version 4, variant 1".
     let bits = random & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
