@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     match transaction.outcome(Duration::ZERO).await {
         Outcome::Executed { update_id, .. } => println!("on the ledger: {update_id:?}"),
-        Outcome::Failed => println!("failed, or a person refused"),
+        Outcome::Failed | Outcome::RejectedOrFailed => println!("not on the ledger"),
         // Look for the command on the ledger before submitting it again.
         outcome => println!("nobody knows yet: {outcome:?}"),
     }

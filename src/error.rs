@@ -169,12 +169,17 @@ impl OperationError {
         }
     }
 
-    /// The wallet's own error code, where it sent one.
-    pub fn code(&self) -> Option<i64> {
+    /// What the wallet said, or the way to it, where that is the reason.
+    pub fn provider_error(&self) -> Option<&ProviderError> {
         match self {
-            Self::Provider(error) | Self::Interrupted { cause: error } => error.code(),
+            Self::Provider(error) | Self::Interrupted { cause: error } => Some(error),
             _ => None,
         }
+    }
+
+    /// The wallet's own error code, where it sent one.
+    pub fn code(&self) -> Option<i64> {
+        self.provider_error()?.code()
     }
 
     /// Whether the wallet said that a person refused (EIP-1193 4001).

@@ -48,7 +48,8 @@ pub enum EventKind {
     /// `session:connecting`: the user asked to connect and an attempt began.
     #[serde(rename = "session:connecting")]
     Connecting,
-    /// `user:action-required`: a person must do something at a URL before the session can stand.
+    /// `user:action-required`: a person must do something at a URL before the session can stand, or
+    /// (`"action": "approve"`) before an operation can end.
     #[serde(rename = "user:action-required")]
     UserActionRequired {
         /// What to do and where.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use moorline_dev_wallet::Approval;
+use moorline_dev_wallet::{Approval, Profile};
 
 use crate::graph::Format;
 use crate::sessions::SessionsArgs;
@@ -41,9 +41,14 @@ pub(crate) enum Command {
     /// Then it disconnects, so that the wallet knows. Exits with 1 if the connection cannot be
     /// made or ends by itself.
     Connect(ConnectArgs),
-    /// Runs a development wallet that speaks CIP-0103 over a WebSocket.
+    /// Checks whether a wallet conforms to CIP-0103, ours or another's.
     ///
-    /// Prints its address and serves until Ctrl-C. Not for production: everybody who reaches the
+    /// Over ws:// the synchronous API, over http:// the asynchronous one. Ends the session there.
+    /// Exits with 1 if the wallet does not conform, with 2 if it cannot be checked.
+    Check(CheckArgs),
+    /// Runs a development wallet that speaks CIP-0103 over a WebSocket and over HTTP.
+    ///
+    /// Prints its addresses and serves until Ctrl-C. Not for production: everybody who reaches the
     /// port is its user.
     Wallet(WalletArgs),
     /// Shows and manages the sessions that are stored, sealed, on this computer.
@@ -84,8 +89,11 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConnectArgs {
-    /// The wallet's address, such as ws://127.0.0.1:4103
+    /// The wallet's address: ws://127.0.0.1:4103 for a WebSocket,
+    /// https://gateway.example/api/v0/dapp for a remote gateway
     pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) login: LoginArgs,
     /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
@@ -100,37 +108,164 @@ pub(crate) struct ConnectArgs {
     pub(crate) detach: bool,
 }
 
+/// Who the program is, at gateways that want to know. Secrets come from environment variables: the
+/// command line can be read by everybody on the computer.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Login at a remote gateway")]
+pub(crate) struct LoginArgs {
+    /// The environment variable that holds a token.
+    #[arg(long, value_name = "NAME", group = "how")]
+    pub(crate) token_env: Option<String>,
+    /// The environment variable that holds an API key.
+    #[arg(long, value_name = "NAME", group = "how")]
+    pub(crate) api_key_env: Option<String>,
+    /// Log in with a browser at the identity provider: go to the address that is printed.
+    #[arg(long, group = "how", requires = "issuer")]
+    pub(crate) login: bool,
+    /// The environment variable that holds the secret of the client: log in as the program itself.
+    #[arg(long, value_name = "NAME", group = "how", requires_all = ["issuer", "client_id"])]
+    pub(crate) client_secret_env: Option<String>,
+    /// The identity provider.
+    #[arg(long, value_name = "URL", requires = "how")]
+    pub(crate) issuer: Option<String>,
+    /// The client at the identity provider [with --login: moorline-cli]
+    #[arg(long, value_name = "ID", requires = "issuer")]
+    pub(crate) client_id: Option<String>,
+    /// The audience the identity provider is asked for.
+    #[arg(long, value_name = "AUDIENCE", requires = "issuer")]
+    pub(crate) audience: Option<String>,
+    /// Has the gateway make a session on this network where there is none.
+    #[arg(long, value_name = "ID", requires = "how")]
+    pub(crate) network: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// The wallet: ws://.. or wss://.., or the address its dApp API is posted to
+    #[arg(required_unless_present = "list")]
+    pub(crate) url: Option<String>,
+    /// Print every check and every known deviation, and check nothing.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Whose known deviations to forgive.
+    #[arg(long, value_enum, default_value_t = ProfileArg::Strict)]
+    pub(crate) profile: ProfileArg,
+    /// Print one JSON object a line, the summary last.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write a JUnit report to this file, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Report only these checks, or areas.
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub(crate) only: Vec<String>,
+    /// The environment variable with the token to log in with.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["api_key_env", "client_id"])]
+    pub(crate) token_env: Option<String>,
+    /// The environment variable with the API key to log in with.
+    #[arg(long, value_name = "NAME", conflicts_with = "client_id")]
+    pub(crate) api_key_env: Option<String>,
+    /// Log in with OAuth 2.0 client credentials: the client's id.
+    #[arg(long, value_name = "ID", requires_all = ["client_secret_env", "issuer"])]
+    pub(crate) client_id: Option<String>,
+    /// The environment variable with the client's secret.
+    #[arg(long, value_name = "NAME", requires = "client_id")]
+    pub(crate) client_secret_env: Option<String>,
+    /// The identity provider that gives the token.
+    #[arg(long, value_name = "URL", requires = "client_id")]
+    pub(crate) issuer: Option<String>,
+    /// A person is at the wallet: print what they are to do, and wait for them.
+    #[arg(long)]
+    pub(crate) interactive: bool,
+    /// The wallet is `moorline wallet` on this computer: play the person at it.
+    #[arg(long, conflicts_with = "interactive")]
+    pub(crate) drive_dev_wallet: bool,
+    /// The wallet is `moorline wallet`, with its admin endpoint here: play the person at it.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["interactive", "drive_dev_wallet"])]
+    pub(crate) admin: Option<String>,
+    /// A file with the commands to submit (a JSON array). A wallet with a real ledger needs some
+    /// that its ledger knows.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) commands: Option<PathBuf>,
+    /// How long an answer may take.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+}
+
+/// Whose known deviations `check` forgives.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum ProfileArg {
+    /// Those of the generation that the wallet behaves like
+    Auto,
+    /// Nobody's
+    Strict,
+    /// Those of the reference gateway of May 2026
+    G1,
+    /// Those of the reference gateway of August to November 2026
+    G2,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct WalletArgs {
-    /// Where to listen. Only this computer can reach the default.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4103")]
-    pub(crate) listen: SocketAddr,
+    /// Where to listen (default: 127.0.0.1:4103, which only this computer can reach).
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
     /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
-    /// An account to hold; give it several times for several. The first one is primary.
-    #[arg(long = "account", value_name = "NAME", default_values_t = ["alice".to_owned(), "bob".to_owned()])]
+    /// Accounts, networks, users, programs and manners from a TOML file. What is said on the
+    /// command line counts for more.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Faults that strike by themselves, from a TOML file: at a time, at the n-th request or event.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// An account to hold; give it several times for several. The first one is primary (default:
+    /// alice and bob).
+    #[arg(long = "account", value_name = "NAME")]
     pub(crate) accounts: Vec<String>,
-    /// The network to be on.
-    #[arg(long, value_name = "ID", default_value = "canton:local")]
-    pub(crate) network: String,
-    /// What happens to what needs consent: `auto`, `reject`, or a time such as 5s after which it
-    /// is approved.
-    #[arg(long, value_name = "HOW", default_value = "auto", value_parser = approval)]
-    pub(crate) approval: Approval,
+    /// The network to be on (default: canton:local).
+    #[arg(long, value_name = "ID")]
+    pub(crate) network: Option<String>,
+    /// What happens to what needs consent: `auto` (the default), `reject`, `manual` (somebody
+    /// clicks), or a time such as 5s after which it is approved.
+    #[arg(long, value_name = "HOW", value_parser = approval)]
+    pub(crate) approval: Option<Approval>,
+    /// Whose manners to have over HTTP: `strict` (the standard's, the default), or `g1` or `g2`,
+    /// the two generations of gateways that are in use.
+    #[arg(long, value_name = "PROFILE", value_parser = profile)]
+    pub(crate) profile: Option<Profile>,
+    /// Let in over HTTP only who has logged in, in profile `strict` too.
+    #[arg(long)]
+    pub(crate) require_login: bool,
+    /// How many times as fast the wallet's time runs: with 3600 an hour's token expires in a
+    /// second (default: 1).
+    #[arg(long, value_name = "N")]
+    pub(crate) time_scale: Option<f64>,
+    /// How long sessions and tokens live (default: 1h).
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) ttl: Option<Duration>,
+    /// No admin endpoint.
+    #[arg(long)]
+    pub(crate) no_admin: bool,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 30s, 5m or 12h"))
 }
 
+fn profile(text: &str) -> Result<Profile, String> {
+    text.parse().map_err(|error| format!("{error}"))
+}
+
 fn approval(text: &str) -> Result<Approval, String> {
     match text {
         "auto" => Ok(Approval::Auto),
         "reject" => Ok(Approval::Reject),
+        "manual" => Ok(Approval::Manual),
         time => match duration(time) {
             Ok(after) => Ok(Approval::After(after)),
-            Err(_) => Err("expected `auto`, `reject` or a time such as 5s".into()),
+            Err(_) => Err("expected `auto`, `reject`, `manual` or a time such as 5s".into()),
         },
     }
 }

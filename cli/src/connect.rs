@@ -2,7 +2,6 @@
 
 use moorline::session::{EventItem, EventStream};
 use moorline::{EventKind, Policy, Session};
-use moorline_cip0103::WsProvider;
 use serde_json::json;
 
 use crate::args::ConnectArgs;
@@ -10,16 +9,17 @@ use crate::countdown::Countdown;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{Actor, Output};
+use crate::provider::provider;
 
 pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
     let output = Output::new(args.json);
-    let provider = WsProvider::new(&args.url)?;
+    let provider = provider(&args.url, &args.login)?;
     let mut policy = Policy {
         retry_first_connect: args.retry,
         ..Policy::default()
     };
     policy.expiry.ttl = args.ttl;
-    let session = Session::builder(provider).policy(policy).build()?;
+    let session = Session::builder_dyn(provider).policy(policy).build()?;
     let events = session.events();
     let mut interrupt = Interrupt::listen()?;
     output.say(&format!("connecting to {}; Ctrl-C disconnects", args.url));

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use moorline::store::backend::BackendError;
 use moorline::store::{FormatError, RecordName, StoreError};
 use moorline::{BuildError, ConnectError};
 use moorline_cip0103::ConfigError;
-use moorline_dev_wallet::StartError;
+use moorline_cip0103::auth::AuthError;
+use moorline_conformance::{CheckError, Unable};
+use moorline_dev_wallet::{FileError, StartError};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +19,12 @@ pub(crate) enum Failure {
     Build(#[from] BuildError),
     #[error(transparent)]
     Address(#[from] ConfigError),
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error("{0}")]
+    Login(&'static str),
+    #[error("the environment variable `{0}` holds no secret; set it")]
+    NoSecret(String),
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error("the session ended by itself: {0}")]
@@ -28,15 +37,25 @@ pub(crate) enum Failure {
     Scenarios { failed: usize, total: usize },
     #[error("{0} scenario files cannot be used; nothing was played")]
     BadScenarios(usize),
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    #[error(transparent)]
+    Person(#[from] Unable),
+    #[error("the commands in {} cannot be used: {why}", .path.display())]
+    BadCommands { path: PathBuf, why: String },
+    #[error("the wallet does not conform: {failed} of {total} MUSTs failed")]
+    DoesNotConform { failed: usize, total: usize },
     #[error("the report could not be written to {}: {source}", .path.display())]
     Report {
         path: PathBuf,
         source: std::io::Error,
     },
     #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
     Start(#[from] StartError),
     #[error("{}: {source}", .path.display())]
-    File {
+    SessionFile {
         path: PathBuf,
         source: std::io::Error,
     },
@@ -59,6 +78,10 @@ pub(crate) enum Failure {
     SessionThere(RecordName),
     #[error(transparent)]
     Format(#[from] FormatError),
+    #[error("the stored session `{0}` was not restored: the wallet cannot be reached; it is kept")]
+    NotRestored(RecordName),
+    #[error("the stored session `{name}` cannot be looked at: {reason}")]
+    StoreUnavailable { name: RecordName, reason: Arc<str> },
     #[error("secrets are shown on a terminal only, not written into files and pipes")]
     SecretsOffTerminal,
     #[error("{unreadable} of {total} sessions cannot be read; they were left as they are")]
@@ -72,9 +95,16 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Address(_)
+            | Self::Auth(_)
+            | Self::BadCommands { .. }
             | Self::BadScenarios(_)
+            | Self::Check(_)
+            | Self::File(_)
+            | Self::Login(_)
             | Self::Format(_)
+            | Self::NoSecret(_)
             | Self::NoSession(_)
+            | Self::Person(_)
             | Self::SecretsOffTerminal => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }

@@ -63,6 +63,8 @@ pub enum PendingKind {
 pub(crate) struct Waiting {
     pub(crate) pending: Pending,
     pub(crate) answer: oneshot::Sender<bool>,
+    /// The id of the transaction or message it is about.
+    pub(crate) about: Option<String>,
 }
 
 impl DevWalletState {
@@ -73,7 +75,8 @@ impl DevWalletState {
             Approval::Auto => true,
             Approval::Reject => false,
             Approval::After(delay) => {
-                tokio::time::sleep(delay).await;
+                let real = self.lock().gateway.clock.real(delay);
+                tokio::time::sleep(real).await;
                 true
             }
             // A wallet that goes away takes the question with it.
@@ -83,6 +86,25 @@ impl DevWalletState {
 
     /// Puts something before the person.
     pub(crate) fn ask(&self, kind: PendingKind, summary: &str) -> oneshot::Receiver<bool> {
+        self.ask_and_note(kind, summary, None)
+    }
+
+    /// Puts a transaction or a message before the person.
+    pub(crate) fn ask_about(
+        &self,
+        kind: PendingKind,
+        summary: &str,
+        id: &str,
+    ) -> oneshot::Receiver<bool> {
+        self.ask_and_note(kind, summary, Some(id.to_owned()))
+    }
+
+    fn ask_and_note(
+        &self,
+        kind: PendingKind,
+        summary: &str,
+        about: Option<String>,
+    ) -> oneshot::Receiver<bool> {
         let (answer, receiver) = oneshot::channel();
         let mut inner = self.lock();
         inner.next_pending += 1;
@@ -91,7 +113,11 @@ impl DevWalletState {
             kind,
             summary: summary.to_owned(),
         };
-        inner.waiting.push(Waiting { pending, answer });
+        inner.waiting.push(Waiting {
+            pending,
+            answer,
+            about,
+        });
         drop(inner);
         self.changed();
         receiver
@@ -104,9 +130,38 @@ impl DevWalletState {
         waiting.map(|waiting| waiting.pending.clone()).collect()
     }
 
+    /// Takes a question back: it was answered elsewhere.
+    pub(crate) fn drop_question(&self, id: &str) {
+        self.change(|inner| {
+            let waiting = &mut inner.waiting;
+            waiting.retain(|waiting| waiting.about.as_deref() != Some(id));
+        });
+    }
+
+    /// Answers what waits and is of one kind. Returns how much that was.
+    pub(crate) fn answer_kind(&self, kind: PendingKind, yes: bool) -> usize {
+        self.answer_some(yes, |pending| pending.kind == kind)
+    }
+
+    /// Answers one thing that waits.
+    pub(crate) fn answer_one(&self, number: u64, yes: bool) -> bool {
+        self.answer_some(yes, |pending| pending.id == number) > 0
+    }
+
     /// Answers everything that waits, in the order it came. Returns how much that was.
     pub(crate) fn answer_all(&self, yes: bool) -> usize {
-        let waiting = std::mem::take(&mut self.lock().waiting);
+        self.answer_some(yes, |_| true)
+    }
+
+    fn answer_some(&self, yes: bool, which: impl Fn(&Pending) -> bool) -> usize {
+        let waiting = {
+            let mut inner = self.lock();
+            let all = std::mem::take(&mut inner.waiting);
+            let (chosen, rest): (Vec<_>, Vec<_>) =
+                all.into_iter().partition(|it| which(&it.pending));
+            inner.waiting = rest;
+            chosen
+        };
         let mut answered = 0;
         for waiting in waiting {
             answered += usize::from(waiting.answer.send(yes).is_ok());

@@ -1,19 +1,15 @@
 //! One connection: a WebSocket, read until it ends, written to in order.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::io::{BufReader, BufWriter};
 use jsonrpsee::Methods;
-use soketto::connection::Error;
-use soketto::handshake::Server;
-use soketto::handshake::server::Response;
+use soketto::connection::{Builder, Error, Mode};
 use soketto::{Incoming, Receiver, Sender};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
-use crate::page;
 use crate::rpc;
 use crate::state::DevWalletState;
 
@@ -21,10 +17,8 @@ use crate::state::DevWalletState;
 const BACKLOG: usize = 65_536;
 /// The longest message a client may send.
 const LONGEST: usize = 10 * 1024 * 1024;
-/// How long the handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
-type Socket = BufReader<BufWriter<Compat<TcpStream>>>;
+type Socket<S> = BufReader<BufWriter<Compat<S>>>;
 
 /// Something to write.
 #[derive(Clone, Debug)]
@@ -35,36 +29,17 @@ pub(crate) enum Outgoing {
     Bytes(Vec<u8>),
 }
 
-/// Serves one client until it goes, or this future is dropped.
-pub(crate) async fn serve(socket: TcpStream, state: DevWalletState, methods: Arc<Methods>) {
-    state.until(|inner| !inner.faults.freeze).await;
-    if socket.set_nodelay(true).is_err() {
-        return;
-    }
-    let Some(socket) = page::serve_or_return(socket, &state).await else {
-        return;
-    };
-    match tokio::time::timeout(HANDSHAKE, handshake(socket)).await {
-        Ok(Ok((sender, receiver))) => converse(sender, receiver, state, methods).await,
-        Ok(Err(problem)) => tracing::debug!(%problem, "no handshake"),
-        Err(_) => tracing::debug!("no handshake in time"),
-    }
-}
-
-async fn handshake(
-    socket: TcpStream,
-) -> Result<(Sender<Socket>, Receiver<Socket>), soketto::handshake::Error> {
-    let mut server = Server::new(BufReader::new(BufWriter::new(socket.compat())));
-    let key = server.receive_request().await?.key();
-    let accept = Response::Accept {
-        key,
-        protocol: None,
-    };
-    server.send_response(&accept).await?;
-    let mut builder = server.into_builder();
+/// Serves one client, whose handshake is done, until it goes or this future is dropped.
+pub(crate) async fn serve<S>(socket: S, number: u64, state: DevWalletState, methods: Arc<Methods>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let socket = BufReader::new(BufWriter::new(socket.compat()));
+    let mut builder = Builder::new(socket, Mode::Server);
     builder.set_max_message_size(LONGEST);
     builder.set_max_frame_size(LONGEST);
-    Ok(builder.finish())
+    let (sender, receiver) = builder.finish();
+    converse(sender, receiver, number, state, methods).await;
 }
 
 /// Removes a connection from the state however it ends.
@@ -80,19 +55,15 @@ impl Drop for Registered {
     }
 }
 
-async fn converse(
-    sender: Sender<Socket>,
-    receiver: Receiver<Socket>,
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    sender: Sender<Socket<S>>,
+    receiver: Receiver<Socket<S>>,
+    number: u64,
     state: DevWalletState,
     methods: Arc<Methods>,
 ) {
     let (outgoing, queue) = mpsc::channel(BACKLOG);
-    let number = state.change(|inner| {
-        inner.connections_made += 1;
-        let number = inner.connections_made;
-        inner.connections.insert(number, outgoing.clone());
-        number
-    });
+    state.change(|inner| inner.connections.insert(number, outgoing.clone()));
     let _registered = Registered {
         state: state.clone(),
         number,
@@ -107,8 +78,8 @@ async fn converse(
     }
 }
 
-async fn read(
-    mut receiver: Receiver<Socket>,
+async fn read<S: AsyncRead + AsyncWrite + Unpin>(
+    mut receiver: Receiver<Socket<S>>,
     number: u64,
     state: &DevWalletState,
     methods: &Arc<Methods>,
@@ -116,14 +87,14 @@ async fn read(
 ) {
     let mut frame = Vec::new();
     loop {
-        state.until(|inner| !inner.faults.freeze).await;
+        state.until_frozen(false).await;
         frame.clear();
         let received = tokio::select! {
             received = receiver.receive(&mut frame) => received,
             // Never polled again after this: the frame it was in is lost with the connection,
             // which the client takes for dead by then.
-            () = state.until(|inner| inner.faults.freeze) => {
-                state.until(|inner| !inner.faults.freeze).await;
+            () = state.until_frozen(true) => {
+                state.until_frozen(false).await;
                 return;
             }
         };
@@ -155,13 +126,13 @@ fn respond(answers: &mpsc::WeakSender<Outgoing>, answer: String) {
     }
 }
 
-async fn write(
-    mut sender: Sender<Socket>,
+async fn write<S: AsyncRead + AsyncWrite + Unpin>(
+    mut sender: Sender<Socket<S>>,
     mut queue: mpsc::Receiver<Outgoing>,
     state: &DevWalletState,
 ) {
     while let Some(message) = queue.recv().await {
-        state.until(|inner| !inner.faults.freeze).await;
+        state.until_frozen(false).await;
         let sent = match message {
             Outgoing::Text(text) => sender.send_text_owned(text).await,
             Outgoing::Bytes(bytes) => sender.send_binary(bytes).await,

@@ -30,6 +30,9 @@ pub enum StartError {
     /// The methods could not be registered.
     #[error("the wallet's methods cannot be registered: {0}")]
     Methods(String),
+    /// Time cannot run so fast.
+    #[error("time cannot run {0} times as fast; choose a number above 0")]
+    TimeScale(f64),
     /// The state given belongs to a wallet that is still running.
     #[error("the state belongs to a wallet that is running; stop that one first")]
     Running,
@@ -39,6 +42,11 @@ pub enum StartError {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the wallet has no account `{0}`")]
 pub struct UnknownAccount(pub String);
+
+/// What was asked of a wallet's [`Control`](crate::Control) cannot be done; why.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct ControlError(pub String);
 
 /// The user rejected the request (EIP-1193 4001).
 pub(crate) fn rejected() -> ErrorObjectOwned {

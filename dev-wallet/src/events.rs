@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::gateway::Owner;
 use crate::session::USER;
 use crate::state::{DevWalletState, Inner};
 
@@ -87,9 +88,9 @@ impl DevWalletState {
         self.notify("statusChanged", status);
     }
 
-    /// Pushes an event to every connection.
+    /// Pushes an event to everybody who needs no login: every WebSocket, streams without a token.
     pub(crate) fn notify(&self, name: &str, payload: Value) {
-        self.push(&notification(name, payload));
+        self.emit(&Owner::Everybody, name, payload);
     }
 }
 

@@ -65,7 +65,7 @@ async fn connect(state: &DevWalletState, _: &Params<'_>) -> Answer {
         return Ok(state.lock().connection());
     }
     if approval == Approval::Manual && prompt == Prompt::UserUrl {
-        return Ok(ask_for_login(state));
+        return Ok(ask_for_login(state, "/login"));
     }
     if !state.consent(PendingKind::Connect, "a program").await {
         return Err(rejected());
@@ -76,14 +76,10 @@ async fn connect(state: &DevWalletState, _: &Params<'_>) -> Answer {
 }
 
 /// Answers with where to log in, and goes on once the person has decided.
-fn ask_for_login(state: &DevWalletState) -> Value {
+pub(crate) fn ask_for_login(state: &DevWalletState, path: &str) -> Value {
     let (already, url) = state.change(|inner| {
         let already = std::mem::replace(&mut inner.logging_in, true);
-        let address = inner.server.as_ref().map(|(_, address)| address.as_str());
-        (
-            already,
-            format!("http://{}/login", address.unwrap_or("localhost")),
-        )
+        (already, format!("{}{path}", inner.base_url()))
     });
     if !already {
         let decided = state.ask(PendingKind::Connect, "a program");
@@ -106,11 +102,12 @@ fn ask_for_login(state: &DevWalletState) -> Value {
 }
 
 impl DevWalletState {
-    fn start_session(&self) {
+    pub(crate) fn start_session(&self) {
         self.change(|inner| {
             inner.sessions_started += 1;
+            let ttl = inner.session_ttl.map(|ttl| inner.gateway.clock.real(ttl));
             if let Some(account) = inner.accounts.get(inner.primary) {
-                let session = Session::start(inner.sessions_started, inner.session_ttl, account);
+                let session = Session::start(inner.sessions_started, ttl, account);
                 inner.session = Some(session);
             }
         });

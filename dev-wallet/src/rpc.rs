@@ -58,7 +58,10 @@ pub(crate) fn read(state: &DevWalletState, connection: u64, frame: &[u8]) -> Inc
         .and_then(|params| serde_json::from_str(params).ok())
         .unwrap_or_default();
     let id = serde_json::to_value(&request.id).unwrap_or_default();
-    state.change(|inner| inner.log.saw(connection, id, &request.method, read));
+    state.change(|inner| {
+        inner.log.saw(connection, id, &request.method, read);
+        inner.record("request", &request.method, "over a WebSocket".to_owned());
+    });
     Incoming::Call(Call {
         connection,
         id: request.id.clone().into_owned(),
@@ -75,6 +78,7 @@ fn is_notification(text: &str) -> bool {
 /// Executes a request and answers it. Goes on when the connection it came over is gone: a wallet
 /// executes what it has.
 pub(crate) async fn execute(state: DevWalletState, methods: Arc<Methods>, call: Call) -> String {
+    state.strike_request(&call.method);
     if let Err(error) = state.suffer(&call.method).await {
         return MethodResponse::error(call.id, error)
             .into_json()

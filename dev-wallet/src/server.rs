@@ -9,7 +9,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::connection;
+use crate::admin::When;
+use crate::control::Control;
+use crate::http;
 use crate::state::DevWalletState;
 
 /// How long to wait before an address is listened on again that is not free yet.
@@ -35,6 +37,8 @@ pub(crate) async fn run(
 ) {
     let mut listener = Some(listener);
     let mut connections = JoinSet::new();
+    // What the plan has for certain times; ends with the server.
+    let _timers = timers(&state);
     loop {
         tokio::select! {
             biased;
@@ -62,10 +66,36 @@ pub(crate) async fn run(
             },
             Some(_ended) = connections.join_next() => {}
             socket = accept(listener.as_ref()) => {
-                connections.spawn(connection::serve(socket, state.clone(), Arc::clone(&methods)));
+                connections.spawn(http::serve(socket, state.clone(), Arc::clone(&methods)));
             }
         }
     }
+}
+
+fn timers(state: &DevWalletState) -> JoinSet<()> {
+    let (steps, clock) = {
+        let inner = state.lock();
+        (inner.plan.steps.clone(), inner.gateway.clock)
+    };
+    let mut timers = JoinSet::new();
+    for step in steps {
+        let control = Control::new(state.clone());
+        let act = step.act;
+        match step.when {
+            When::After(time) => timers.spawn(async move {
+                tokio::time::sleep(clock.real(time)).await;
+                control.act_within(act);
+            }),
+            When::Every(time) => timers.spawn(async move {
+                loop {
+                    tokio::time::sleep(clock.real(time)).await;
+                    control.act_within(act.clone());
+                }
+            }),
+            When::Request { .. } | When::Event { .. } => continue,
+        };
+    }
+    timers
 }
 
 async fn cut_all(connections: &mut JoinSet<()>) -> usize {

@@ -1,6 +1,6 @@
 //! Everything the wallet knows, apart from its sockets: it outlives a restart.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,9 +8,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::account::DevAccount;
+use crate::admin::Plan;
 use crate::approval::{Approval, Prompt, Waiting};
 use crate::connection::Outgoing;
 use crate::faults::Faults;
+use crate::gateway::Gateway;
+use crate::http::Handle;
+use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::server::Command;
@@ -27,6 +31,8 @@ struct Shared {
     inner: Mutex<Inner>,
     /// Counts changes, so that they can be waited for.
     version: watch::Sender<u64>,
+    /// Whether sockets are frozen: every connection waits for that, and for nothing else.
+    frozen: watch::Sender<bool>,
 }
 
 /// The state itself.
@@ -48,7 +54,13 @@ pub(crate) struct Inner {
     pub(crate) ledger: Ledger,
     pub(crate) log: Log,
     pub(crate) faults: Faults,
+    pub(crate) gateway: Gateway,
+    pub(crate) journal: Journal,
+    pub(crate) plan: Plan,
+    /// WebSockets.
     pub(crate) connections: HashMap<u64, mpsc::Sender<Outgoing>>,
+    /// Connections of every kind.
+    pub(crate) lines: BTreeMap<u64, Handle>,
     pub(crate) connections_made: u64,
     /// The server that runs with this state, and the address it is reached at.
     pub(crate) server: Option<(mpsc::Sender<Command>, String)>,
@@ -59,6 +71,7 @@ impl DevWalletState {
         Self(Arc::new(Shared {
             inner: Mutex::new(inner),
             version: watch::Sender::new(0),
+            frozen: watch::Sender::new(false),
         }))
     }
 
@@ -78,6 +91,19 @@ impl DevWalletState {
         let result = change(&mut self.lock());
         self.changed();
         result
+    }
+
+    /// Freezes every socket, or lets them go.
+    pub(crate) fn freeze(&self, freeze: bool) {
+        self.0.frozen.send_replace(freeze);
+        self.changed();
+    }
+
+    /// Waits until sockets are frozen, or are not. Cancel safe.
+    pub(crate) async fn until_frozen(&self, frozen: bool) {
+        let mut watch = self.0.frozen.subscribe();
+        // The sender lives as long as this state.
+        watch.wait_for(|it| *it == frozen).await.ok();
     }
 
     /// Waits until the state is so. Cancel safe.

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use crate::account::DevAccount;
 use crate::builder::DevWalletBuilder;
 use crate::control::Control;
+use crate::profile::{Dialect, Profile};
 use crate::server::Command;
 use crate::state::DevWalletState;
 
@@ -37,6 +38,38 @@ impl DevWallet {
     /// Where to connect to: `ws://` and the address.
     pub fn url(&self) -> String {
         format!("ws://{}", self.address)
+    }
+
+    /// Where its dApp API is over HTTP.
+    pub fn http_url(&self) -> String {
+        self.state.lock().dapp_url()
+    }
+
+    /// Where its admin endpoint is; `None` if it has none.
+    pub fn admin_url(&self) -> Option<String> {
+        let inner = self.state.lock();
+        let there = inner.gateway.admin;
+        there.then(|| format!("{}/admin", inner.base_url()))
+    }
+
+    /// Whose manners it has over HTTP.
+    pub fn profile(&self) -> Profile {
+        self.state.lock().gateway.profile
+    }
+
+    /// Where it leaves the standard over HTTP.
+    pub fn dialect(&self) -> Dialect {
+        self.state.lock().dialect()
+    }
+
+    /// Whether a program needs a token over HTTP.
+    pub fn needs_login(&self) -> bool {
+        self.state.lock().gateway.require_login
+    }
+
+    /// The network it is on.
+    pub fn network(&self) -> String {
+        self.state.lock().network.clone()
     }
 
     /// Where it listens: for a restart at the same place.

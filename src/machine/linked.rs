@@ -14,7 +14,7 @@ use super::recovery;
 use super::state::{Goal, State, StateEvent};
 use super::timer::Timer;
 use crate::event::EventKind;
-use crate::provider::{ProviderEvent, Verdict};
+use crate::provider::{ProviderEvent, UserActionKind, Verdict};
 use crate::snapshot::ReconnectCause;
 use crate::sync::Notice;
 
@@ -197,6 +197,15 @@ pub(super) fn linked(event: &StateEvent, cx: &mut Context<'_>) -> Outcome<State>
                 }
                 ProviderEvent::Link(link) => {
                     reconcile::set_link(*link, cx);
+                    Outcome::Handled
+                }
+                // An operation waits for a person; the session goes on.
+                ProviderEvent::UserActionRequired(action)
+                    if action.action == UserActionKind::Approve =>
+                {
+                    cx.publish(EventKind::UserActionRequired {
+                        action: action.clone(),
+                    });
                     Outcome::Handled
                 }
                 ProviderEvent::Expires(at) => {

@@ -20,7 +20,8 @@ pub enum ProviderEvent {
     /// The wallet says it is connected (a login finished, it came back by itself). Never believed:
     /// the session probes.
     Ready,
-    /// A person must do something before the connection that is being opened can stand.
+    /// A person must do something: before the connection that is being opened can stand, or, with
+    /// [`UserActionKind::Approve`], before an operation of a connected session can end.
     UserActionRequired(UserAction),
     /// A person refused what they were asked for while connecting.
     UserRejected(ProviderError),

@@ -36,7 +36,7 @@ pub(super) async fn export(
     if out == Path::new("-") {
         return Ok(output::whole(&format!("{text}\n"))?);
     }
-    let cannot = |source| Failure::File {
+    let cannot = |source| Failure::SessionFile {
         path: out.to_owned(),
         source,
     };
@@ -64,7 +64,7 @@ pub(super) async fn import(
     name: &RecordName,
     replace: bool,
 ) -> Result<(), Failure> {
-    let text = read(file).map_err(|source| Failure::File {
+    let text = read(file).map_err(|source| Failure::SessionFile {
         path: file.to_owned(),
         source,
     })?;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod check;
 mod connect;
 mod demo;
 mod graph;
@@ -10,3 +11,4 @@ mod output;
 mod run;
 mod sessions;
 mod support;
+mod wallet;

@@ -1,24 +1,25 @@
 //! The dApp API with types, over a [`Session`].
 
-mod command_id;
 mod error;
+mod settle;
+mod signature;
 mod transaction;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use moorline::Session;
 use moorline::session::OperationOptions;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub use self::error::CallError;
 pub use self::transaction::{Outcome, Progress, Transaction, UnknownCause};
-use crate::methods;
 use crate::types::{
-    ConnectResult, HttpMethod, LedgerApiRequest, Network, PrepareExecute, SignMessageResult,
-    StatusEvent, Wallet,
+    ConnectResult, HttpMethod, LedgerApiRequest, Network, PrepareExecute, StatusEvent, Wallet,
 };
+use crate::{command_id, methods};
 
 /// The methods of the dApp API (CIP-0103), typed.
 ///
@@ -43,7 +44,7 @@ use crate::types::{
 /// let limit = Duration::from_secs(300);
 /// match wallet.prepare_execute_and_wait(PrepareExecute::new(commands), limit).await? {
 ///     Outcome::Executed { update_id, .. } => println!("on the ledger: {update_id:?}"),
-///     Outcome::Failed => println!("failed, or a person refused"),
+///     Outcome::Failed | Outcome::RejectedOrFailed => println!("not on the ledger"),
 ///     outcome => println!("nobody knows yet: {outcome:?}"),
 /// }
 /// # Ok(())
@@ -53,6 +54,8 @@ use crate::types::{
 pub struct DappClient {
     session: Session,
     deadline: Option<Duration>,
+    approval: Duration,
+    settling: Option<Arc<settle::Books>>,
 }
 
 impl DappClient {
@@ -61,7 +64,26 @@ impl DappClient {
         Self {
             session,
             deadline: None,
+            approval: Duration::from_secs(300),
+            settling: Some(Arc::default()),
         }
+    }
+
+    /// Sets how long a person has to approve a signature at wallets that answer with an address.
+    /// Default 5 min.
+    #[must_use]
+    pub fn with_approval_deadline(mut self, deadline: Duration) -> Self {
+        self.approval = deadline;
+        self
+    }
+
+    /// Whether [`prepare_execute_and_wait`](Self::prepare_execute_and_wait) asks the ledger what
+    /// became of a submission whose events were lost (default: yes). It costs a look at the end of
+    /// the ledger before a submission, at most one a minute.
+    #[must_use]
+    pub fn with_settling(mut self, settling: bool) -> Self {
+        self.settling = settling.then(Arc::default);
+        self
     }
 
     /// Sets within which time each call must be answered, the time it is held included. Default:
@@ -123,17 +145,6 @@ impl DappClient {
         self.read("getPrimaryAccount", Value::Null).await
     }
 
-    /// `signMessage`: a signature with the key of the primary account, or of another one if the
-    /// person so decides. May take a person.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`]; see [`CallError::is_user_rejection`].
-    pub async fn sign_message(&self, message: &str) -> Result<SignMessageResult, CallError> {
-        let params = json!({ "message": message });
-        self.call("signMessage", params, self.options()).await
-    }
-
     /// `ledgerApi`: a request to the JSON Ledger API. A `get` is repeated if the link breaks.
     ///
     /// # Errors
@@ -160,13 +171,16 @@ impl DappClient {
         &self,
         mut request: PrepareExecute,
     ) -> Result<Transaction, CallError> {
-        let transaction = self.follow(&mut request);
-        self.submit(&request).await?;
+        let mut transaction = self.follow(&mut request);
+        transaction.ask_at(self.submit(&request).await?);
         Ok(transaction)
     }
 
     /// Submits commands and waits, at most `within`, for their end: `prepareExecute` and the
-    /// events that follow it, which works with wallets that lack `prepareExecuteAndWait`.
+    /// events that follow it, which works with wallets that lack `prepareExecuteAndWait`. Where
+    /// events were lost the ledger is asked, if the wallet lets it be asked.
+    ///
+    /// Cancel safety: dropping the future stops the waiting; what was submitted stays submitted.
     ///
     /// # Errors
     ///
@@ -177,16 +191,39 @@ impl DappClient {
         mut request: PrepareExecute,
         within: Duration,
     ) -> Result<Outcome, CallError> {
+        let end = tokio::time::Instant::now() + within;
+        // The last part of the time is for asking the ledger.
+        let until = end - settle::share_of(within);
+        let begin = self.begin_of_search().await;
         let mut transaction = self.follow(&mut request);
-        let until = tokio::time::Instant::now() + within;
-        match tokio::time::timeout_at(until, self.submit(&request)).await {
-            Ok(Ok(())) => {}
+        let lost = match tokio::time::timeout_at(until, self.submit(&request)).await {
+            Ok(Ok(url)) => {
+                transaction.ask_at(url);
+                None
+            }
             Ok(Err(error)) if !error.may_have_executed() => return Err(error),
-            Ok(Err(_)) => return Ok(transaction.so_far(UnknownCause::LinkLost)),
-            Err(_) => return Ok(transaction.so_far(UnknownCause::TimedOut)),
+            Ok(Err(_)) => Some(transaction.so_far(UnknownCause::LinkLost)),
+            Err(_) => Some(transaction.so_far(UnknownCause::TimedOut)),
+        };
+        let mut outcome = match lost {
+            Some(outcome) => outcome,
+            None => transaction.outcome(left(until)).await,
+        };
+        while let Some(cause) = outcome.doubt() {
+            let found = self.settle_since(begin, &request, left(end)).await;
+            match found {
+                Some(Some(settled)) => {
+                    transaction.settle(settled.clone());
+                    return Ok(settled);
+                }
+                // Not there yet, and the way to the wallet is well: it may still come.
+                Some(None) if cause != UnknownCause::TimedOut && !left(until).is_zero() => {
+                    outcome = transaction.outcome(left(until)).await;
+                }
+                Some(None) | None => return Ok(outcome),
+            }
         }
-        let left = until.saturating_duration_since(tokio::time::Instant::now());
-        Ok(transaction.outcome(left).await)
+        Ok(outcome)
     }
 
     /// Names the submission and subscribes to its events.
@@ -195,13 +232,14 @@ impl DappClient {
         Transaction::new(id.as_str(), self.session.events())
     }
 
-    async fn submit(&self, request: &PrepareExecute) -> Result<(), CallError> {
+    /// Submits. Returns where a person approves, where the wallet says so.
+    async fn submit(&self, request: &PrepareExecute) -> Result<Option<Arc<str>>, CallError> {
         let params = to_params(methods::PREPARE_EXECUTE, request)?;
         // `null`, or `{userUrl}` from wallets that follow the asynchronous API.
-        let _answer: Value = self
+        let answer: Value = self
             .call(methods::PREPARE_EXECUTE, params, self.options())
             .await?;
-        Ok(())
+        Ok(answer["userUrl"].as_str().map(Arc::from))
     }
 
     fn options(&self) -> OperationOptions {
@@ -230,6 +268,11 @@ impl DappClient {
         let answer = self.session.request_with(method, params, options).await?;
         serde_json::from_value(answer).map_err(|problem| CallError::malformed(method, &problem))
     }
+}
+
+/// How much time is left.
+fn left(until: tokio::time::Instant) -> Duration {
+    until.saturating_duration_since(tokio::time::Instant::now())
 }
 
 fn to_params(method: &'static str, request: &impl Serialize) -> Result<Value, CallError> {

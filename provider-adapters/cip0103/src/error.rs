@@ -12,14 +12,23 @@ use crate::redact::scrub_text;
 /// The error a wallet answered with: its code (EIP-1193 and EIP-1474), its message freed of
 /// tokens, its structured details.
 pub(crate) fn answered(method: &str, error: &ErrorObjectOwned) -> ProviderError {
-    let code = i64::from(error.code());
-    let message = match scrub_text(error.message()) {
+    let data = error
+        .data()
+        .and_then(|data| serde_json::from_str(data.get()).ok());
+    refused(method, i64::from(error.code()), error.message(), data)
+}
+
+/// The same, from the parts of the error.
+pub(crate) fn refused(
+    method: &str,
+    code: i64,
+    message: &str,
+    data: Option<Value>,
+) -> ProviderError {
+    let message = match scrub_text(message) {
         message if message.trim().is_empty() => format!("the wallet refused `{method}`"),
         message => message,
     };
-    let data: Option<Value> = error
-        .data()
-        .and_then(|data| serde_json::from_str(data.get()).ok());
     // Wallets that have lost the session say so with an internal error.
     let mut mapped = if code == -32603 && is_no_session(&message) {
         ProviderError::new(ErrorKind::SessionGone, message)
@@ -48,8 +57,11 @@ pub(crate) fn malformed(method: &str, problem: impl std::fmt::Display) -> Provid
     .answered()
 }
 
-fn is_no_session(message: &str) -> bool {
-    message.trim().eq_ignore_ascii_case("no session found")
+/// What gateways say, word for word, when they have no session.
+pub(crate) fn is_no_session(message: &str) -> bool {
+    const SAID: [&str; 3] = ["no session found", "no session", "no active session found"];
+    SAID.iter()
+        .any(|said| message.trim().eq_ignore_ascii_case(said))
 }
 
 /// `retryAfter` (seconds) or `retryAfterMs` in the details of an error.

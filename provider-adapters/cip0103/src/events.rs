@@ -18,6 +18,16 @@ pub(crate) const STATUS_CHANGED: &str = "statusChanged";
 pub(crate) const TX_CHANGED: &str = "txChanged";
 /// A login finished.
 pub(crate) const CONNECTED: &str = "connected";
+/// A signature got further (newer gateways).
+pub(crate) const MESSAGE_SIGNATURE: &str = "messageSignature";
+/// Events of the gateway may have been lost: a mark of the adapter's own, among the events that are
+/// passed through.
+///
+/// Its payload: `phase`, `"began"` or `"ended"`; `reason`, for people; with `"ended"`, `certain`,
+/// whether the stream was down for sure or only may have been dead, and `forMs`, how long. Accounts,
+/// network and session were asked again when it ended; what became of transactions meanwhile is not
+/// known.
+pub const STREAM_GAP: &str = "streamGap";
 
 /// What a notification called `name` with these `params` says; in order.
 ///
@@ -40,18 +50,9 @@ pub(crate) fn read(name: &str, params: Option<Value>) -> Vec<ProviderEvent> {
 }
 
 fn status_changed(params: Option<Value>) -> Vec<ProviderEvent> {
-    let Some(payload) = payload(params) else {
-        return vec![malformed(STATUS_CHANGED, "it carries no payload")];
-    };
-    if !payload.is_object() {
-        return vec![malformed(STATUS_CHANGED, "its payload is no object")];
-    }
-    if payload.get("connection").is_none() {
-        return vec![malformed(STATUS_CHANGED, "its payload has no `connection`")];
-    }
-    let status: StatusEvent = match serde_json::from_value(payload) {
+    let status = match status(STATUS_CHANGED, params) {
         Ok(status) => status,
-        Err(problem) => return vec![malformed(STATUS_CHANGED, &problem.to_string())],
+        Err(malformed) => return vec![malformed],
     };
     if !status.connection.is_connected {
         return vec![not_connected(&status)];
@@ -72,6 +73,20 @@ fn status_changed(params: Option<Value>) -> Vec<ProviderEvent> {
     events
 }
 
+/// The payload of `statusChanged` or `connected`, or the report that it is none.
+pub(crate) fn status(name: &str, params: Option<Value>) -> Result<StatusEvent, ProviderEvent> {
+    let Some(payload) = payload(params) else {
+        return Err(malformed(name, "it carries no payload"));
+    };
+    if !payload.is_object() {
+        return Err(malformed(name, "its payload is no object"));
+    }
+    if payload.get("connection").is_none() {
+        return Err(malformed(name, "its payload has no `connection`"));
+    }
+    serde_json::from_value(payload).map_err(|problem| malformed(name, &problem.to_string()))
+}
+
 fn not_connected(status: &StatusEvent) -> ProviderEvent {
     let error = reading::not_connected(&status.connection);
     match error.kind() {
@@ -85,13 +100,13 @@ fn not_connected(status: &StatusEvent) -> ProviderEvent {
 /// A notification that cannot be understood. Reported; changes nothing.
 pub(crate) fn malformed(what: &str, problem: &str) -> ProviderEvent {
     ProviderEvent::Malformed {
-        what: Arc::from(what),
+        what: Arc::from(scrub_text(what)),
         problem: Arc::from(scrub_text(problem)),
     }
 }
 
 /// The payload of a notification: its params, or the only element of an array around it.
-fn payload(params: Option<Value>) -> Option<Value> {
+pub(crate) fn payload(params: Option<Value>) -> Option<Value> {
     match params {
         Some(Value::Array(mut items)) if items.len() < 2 => items.pop(),
         Some(Value::Null) | None => None,

@@ -16,20 +16,47 @@ pub(crate) const PREPARE_EXECUTE: &str = "prepareExecute";
 /// The same, answered once they are on the ledger.
 pub(crate) const PREPARE_EXECUTE_AND_WAIT: &str = "prepareExecuteAndWait";
 
+/// Signs a text; may take a person.
+pub(crate) const SIGN_MESSAGE: &str = "signMessage";
+
+/// Whether a method submits commands.
+pub(crate) fn is_submission(method: &str) -> bool {
+    matches!(method, PREPARE_EXECUTE | PREPARE_EXECUTE_AND_WAIT)
+}
+
+/// The id of the command in the params of a submission; one is drawn if there is none, so that its
+/// events can be told from those of others.
+#[cfg(feature = "http")]
+pub(crate) fn name_submission(params: &mut Value, draw: fn() -> String) -> Option<String> {
+    let request = request_in(params)?;
+    match request.get("commandId") {
+        Some(Value::String(id)) => Some(id.clone()),
+        Some(Value::Null) | None => {
+            let id = draw();
+            request.insert("commandId".to_owned(), json!(id));
+            Some(id)
+        }
+        Some(_) => None,
+    }
+}
+
+fn request_in(params: &mut Value) -> Option<&mut serde_json::Map<String, Value>> {
+    match params {
+        Value::Array(items) => items.first_mut().and_then(Value::as_object_mut),
+        other => other.as_object_mut(),
+    }
+}
+
 /// Names on the wire whom a request acts for, where the method has a place for it: `actAs` of
 /// submissions. A caller that names parties itself is left alone.
 ///
 /// `signMessage` has no such place: the wallet signs with its primary account, or with the one the
 /// person picks.
 pub(crate) fn pin(method: &str, params: &mut Value, identity: &Identity) {
-    if !matches!(method, PREPARE_EXECUTE | PREPARE_EXECUTE_AND_WAIT) {
+    if !is_submission(method) {
         return;
     }
-    let request = match params {
-        Value::Array(items) => items.first_mut().and_then(Value::as_object_mut),
-        other => other.as_object_mut(),
-    };
-    if let Some(request) = request {
+    if let Some(request) = request_in(params) {
         let named = match request.get("actAs") {
             Some(Value::Array(parties)) => !parties.is_empty(),
             Some(Value::Null) | None => false,

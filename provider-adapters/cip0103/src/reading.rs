@@ -6,8 +6,9 @@ use moorline::provider::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use url::{Host, Url};
+use url::Url;
 
+use crate::address::is_trustworthy;
 use crate::error::malformed;
 use crate::jwt;
 use crate::redact::scrub_text;
@@ -167,28 +168,25 @@ pub(crate) fn not_connected(answer: &ConnectResult) -> ProviderError {
 }
 
 /// An address a person may be sent to: `https`, or `http` on this very computer.
-fn user_url(text: &str) -> Result<String, ProviderError> {
+pub(crate) fn user_url(text: &str) -> Result<String, ProviderError> {
     let refuse = |why: &str| {
         ProviderError::new(
             ErrorKind::Malformed,
-            format!("the wallet asks for a login at an address that cannot be trusted: {why}"),
+            format!("the wallet sends a person to an address that cannot be trusted: {why}"),
         )
         .answered()
     };
     let url = Url::parse(text).map_err(|problem| refuse(&problem.to_string()))?;
-    let local = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    };
-    match url.scheme() {
-        "https" => Ok(url.into()),
-        "http" if local => Ok(url.into()),
-        scheme => Err(refuse(&format!(
-            "`{scheme}` on another computer; only https, or http on this one, will do"
-        ))),
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refuse("it holds a user name or a password"));
     }
+    if !is_trustworthy(&url) {
+        return Err(refuse(&format!(
+            "`{}` on another computer; only https, or http on this one, will do",
+            url.scheme()
+        )));
+    }
+    Ok(url.into())
 }
 
 #[cfg(test)]
@@ -233,6 +231,7 @@ mod tests {
         }
         for url in [
             "http://wallet.example/",
+            "https://user:secret@wallet.example/",
             "http://localhost.evil.example/",
             "javascript:alert(1)",
             "file:///etc/passwd",

@@ -14,7 +14,8 @@ mod transaction;
 pub use self::account::{AccountStatus, Wallet};
 pub use self::connection::{ConnectResult, Network, ProviderInfo, SessionInfo, StatusEvent};
 pub use self::ledger::{HttpMethod, LedgerApiRequest};
+pub(crate) use self::transaction::SignAnswer;
 pub use self::transaction::{
-    DisclosedContract, ExecutedPayload, PrepareExecute, SignMessageResult, SignedPayload,
-    TxChanged, TxStatus,
+    DisclosedContract, ExecutedPayload, MessageSignature, PrepareExecute, SignMessageResult,
+    SignedPayload, TxChanged, TxStatus,
 };

@@ -1,7 +1,6 @@
 //! CIP-0103 over a WebSocket.
 
 mod dial;
-mod error;
 mod frame;
 mod link;
 mod options;
@@ -17,10 +16,10 @@ use moorline::provider::{
 };
 use serde_json::Value;
 
-pub use self::error::ConfigError;
 use self::link::Link;
 use self::options::Options;
 pub use self::options::WsProviderBuilder;
+use crate::ConfigError;
 use crate::types::{ConnectResult, StatusEvent, Wallet};
 use crate::{methods, reading};
 

@@ -1,13 +1,38 @@
 //! Why a typed call failed.
 
+use std::time::Duration;
+
 use moorline::OperationError;
 
+use super::UnknownCause;
 use crate::redact::scrub_text;
 
 /// Why a call of the typed client failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
+    /// A person who was asked to approve did neither in time. They may do it yet.
+    #[error("nobody approved `{method}` within {} s", after.as_secs())]
+    ApprovalTimeout {
+        /// The method.
+        method: &'static str,
+        /// How long they had.
+        after: Duration,
+    },
+    /// A person refused, or it failed: the wallet does not tell these apart.
+    #[error("`{method}` was refused by a person, or failed; the wallet does not say which")]
+    RejectedOrFailed {
+        /// The method.
+        method: &'static str,
+    },
+    /// What became of it is not known: events were lost.
+    #[error("what became of `{method}` is not known: events of the wallet were lost")]
+    Unknown {
+        /// The method.
+        method: &'static str,
+        /// Why nobody knows.
+        cause: UnknownCause,
+    },
     /// The wallet answered, and the answer is not what the API says. It has acted on the call.
     #[error("the wallet's answer to `{method}` cannot be understood: {problem}")]
     Malformed {
@@ -40,9 +65,9 @@ impl CallError {
     /// Whether the wallet may have acted on the call. If not, it is safe to make it again.
     pub fn may_have_executed(&self) -> bool {
         match self {
-            Self::Malformed { .. } => true,
+            Self::ApprovalTimeout { .. } | Self::Malformed { .. } | Self::Unknown { .. } => true,
             Self::Operation(error) => error.may_have_executed(),
-            Self::Unencodable { .. } => false,
+            Self::RejectedOrFailed { .. } | Self::Unencodable { .. } => false,
         }
     }
 
@@ -55,7 +80,7 @@ impl CallError {
     pub fn code(&self) -> Option<i64> {
         match self {
             Self::Operation(error) => error.code(),
-            Self::Malformed { .. } | Self::Unencodable { .. } => None,
+            _ => None,
         }
     }
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moorline::EventKind;
+use moorline::provider::Message;
 use moorline::session::{EventItem, EventStream};
 use serde::Deserialize;
 
-use crate::events::TX_CHANGED;
+use crate::events::{STREAM_GAP, TX_CHANGED};
 use crate::types::{TxChanged, TxStatus};
 
 /// A submission that is being followed.
@@ -21,6 +22,7 @@ pub struct Transaction {
     /// The furthest status seen.
     reached: Rank,
     outcome: Option<Outcome>,
+    user_url: Option<Arc<str>>,
 }
 
 /// How a submission ended, as far as anybody knows.
@@ -34,9 +36,19 @@ pub enum Outcome {
         /// The offset of the completion, where the wallet says it.
         completion_offset: Option<i64>,
     },
-    /// It is not on the ledger: it failed, or a person refused (wallets do not always tell these
-    /// apart).
+    /// It was signed, and is not on the ledger: it failed there.
     Failed,
+    /// It is not on the ledger, and nobody saw a signature: a person refused, or it failed. Wallets
+    /// do not tell these apart.
+    RejectedOrFailed,
+    /// The time to wait was over, and a person who was asked to approve had done neither. They may
+    /// do it yet: see [`Unknown`](Self::Unknown).
+    ApprovalTimeout {
+        /// Which command.
+        command_id: Arc<str>,
+        /// Where they were asked.
+        user_url: Arc<str>,
+    },
     /// Nobody knows. It may be on the ledger, or get there yet: look for the completion of this
     /// command there before submitting it again. Under the same id the ledger will not run it
     /// twice.
@@ -52,7 +64,7 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum UnknownCause {
-    /// The link to the wallet broke: what the wallet said meanwhile is lost.
+    /// The link to the wallet broke, or its event stream: what the wallet said meanwhile is lost.
     LinkLost,
     /// The follower was too slow, and events were lost here.
     EventsMissed,
@@ -81,6 +93,17 @@ enum Rank {
     Ended,
 }
 
+impl Outcome {
+    /// Why nobody knows, if nobody does.
+    pub(super) fn doubt(&self) -> Option<UnknownCause> {
+        match self {
+            Self::Unknown { cause, .. } => Some(*cause),
+            Self::ApprovalTimeout { .. } => Some(UnknownCause::TimedOut),
+            Self::Executed { .. } | Self::Failed | Self::RejectedOrFailed => None,
+        }
+    }
+}
+
 impl Transaction {
     pub(super) fn new(command_id: &str, events: EventStream) -> Self {
         Self {
@@ -88,12 +111,27 @@ impl Transaction {
             events,
             reached: Rank::Nothing,
             outcome: None,
+            user_url: None,
         }
+    }
+
+    pub(super) fn ask_at(&mut self, url: Option<Arc<str>>) {
+        self.user_url = url;
+    }
+
+    /// What was found out elsewhere.
+    pub(super) fn settle(&mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
     }
 
     /// The id of the command.
     pub fn command_id(&self) -> &str {
         &self.command_id
+    }
+
+    /// Where a person approves it, if the wallet said so. The session's events say it, too.
+    pub fn user_url(&self) -> Option<&str> {
+        self.user_url.as_deref()
     }
 
     /// The next news of this submission; `None` once it has ended or the session is closed.
@@ -140,10 +178,19 @@ impl Transaction {
                 None => break,
             }
         }
-        self.outcome.clone().unwrap_or_else(|| Outcome::Unknown {
-            command_id: Arc::clone(&self.command_id),
-            cause,
-        })
+        if let Some(outcome) = &self.outcome {
+            return outcome.clone();
+        }
+        let command_id = Arc::clone(&self.command_id);
+        match &self.user_url {
+            Some(user_url) if cause == UnknownCause::TimedOut && self.reached < Rank::Signed => {
+                Outcome::ApprovalTimeout {
+                    command_id,
+                    user_url: Arc::clone(user_url),
+                }
+            }
+            _ => Outcome::Unknown { command_id, cause },
+        }
     }
 
     /// Takes an event in. `None` if it is of no news to this submission.
@@ -154,6 +201,9 @@ impl Transaction {
         };
         let message = match &event.kind {
             EventKind::Provider(message) if &*message.name == TX_CHANGED => message,
+            EventKind::Provider(message) if is_gap(message) => {
+                return Some(Progress::Gap(UnknownCause::LinkLost));
+            }
             EventKind::Reconnecting { .. } | EventKind::Disconnected { .. } => {
                 return Some(Progress::Gap(UnknownCause::LinkLost));
             }
@@ -173,6 +223,7 @@ impl Transaction {
         if rank <= self.reached {
             return None;
         }
+        let signed = self.reached >= Rank::Signed;
         self.reached = rank;
         match changed.status {
             TxStatus::Executed => {
@@ -182,9 +233,17 @@ impl Transaction {
                     completion_offset: payload.map(|payload| payload.completion_offset),
                 });
             }
-            TxStatus::Failed => self.outcome = Some(Outcome::Failed),
+            TxStatus::Failed if signed => self.outcome = Some(Outcome::Failed),
+            TxStatus::Failed => self.outcome = Some(Outcome::RejectedOrFailed),
             _ => {}
         }
         Some(Progress::Changed(changed))
     }
+}
+
+/// Whether an event marks the end of a gap in which events were lost for sure. While it lasts
+/// nothing is known that was not known before; one that only may have been is not worth giving up
+/// for.
+pub(super) fn is_gap(message: &Message) -> bool {
+    &*message.name == STREAM_GAP && message.payload["certain"] == true
 }

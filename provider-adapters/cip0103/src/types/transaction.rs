@@ -146,29 +146,40 @@ pub struct ExecutedPayload {
     pub completion_offset: i64,
 }
 
-/// The answer to `signMessage`: an object in the API description, a bare string in the text of the
-/// standard. Both are understood.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(from = "SignatureForm")]
+/// A signature (CIP-0103, "signMessage").
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct SignMessageResult {
     /// The signature, as the wallet writes it.
     pub signature: String,
 }
 
+/// The answer to `signMessage`: the signature, as an object in the API description and as a bare
+/// string in the text of the standard; or, from newer gateways, where a person approves it, and the
+/// id under which its events come.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum SignatureForm {
+pub(crate) enum SignAnswer {
     Bare(String),
-    Object { signature: String },
+    Done {
+        signature: String,
+    },
+    #[serde(rename_all = "camelCase")]
+    Pending {
+        message_id: String,
+    },
 }
 
-impl From<SignatureForm> for SignMessageResult {
-    fn from(form: SignatureForm) -> Self {
-        match form {
-            SignatureForm::Bare(signature) | SignatureForm::Object { signature } => {
-                Self { signature }
-            }
-        }
-    }
+/// The payload of `messageSignature` (newer gateways; not in the standard).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct MessageSignature {
+    /// How far it is: `pending`, `signed`, or `failed`, which is what they say of a refusal, too.
+    pub status: TxStatus,
+    /// Which message.
+    pub message_id: String,
+    /// The signature, once there is one.
+    #[serde(default)]
+    pub signature: Option<String>,
 }

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use tokio_rustls::rustls::ClientConfig;
 use url::Url;
 
-use super::{ConfigError, WsProvider};
+use super::WsProvider;
+use crate::ConfigError;
+use crate::address::shown;
 
 /// The longest time any option takes: beyond it timers overflow.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -124,12 +126,10 @@ impl WsProviderBuilder {
             "wss" => return Err(ConfigError::TlsNotBuilt),
             other => return Err(ConfigError::UnsupportedScheme(other.to_owned())),
         }
-        let host = url.host_str().filter(|host| !host.is_empty());
-        let host = host.ok_or(ConfigError::NoHost)?;
-        let shown = match url.port() {
-            Some(port) => format!("{}://{host}:{port}", url.scheme()),
-            None => format!("{}://{host}", url.scheme()),
-        };
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(ConfigError::NoHost);
+        }
+        let shown = shown(&url);
         for (option, value) in [
             ("connect_timeout", self.connect_timeout),
             ("ping_interval", self.ping_interval),

@@ -141,7 +141,7 @@ async fn a_refusal_and_a_failure_are_the_end() {
     let outcome = soon(dapp.prepare_execute_and_wait(commands(), PATIENCE))
         .await
         .unwrap();
-    assert_eq!(outcome, Outcome::Failed);
+    assert_eq!(outcome, Outcome::RejectedOrFailed);
     wallet.control().set_approval(Approval::Auto);
     wallet.control().fail_transactions(true);
     let outcome = soon(dapp.prepare_execute_and_wait(commands(), PATIENCE))

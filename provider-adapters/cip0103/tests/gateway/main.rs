@@ -1,0 +1,13 @@
+//! Sessions on the development wallet's gateway side, of both generations, through everything that
+//! goes wrong there.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+mod approvals;
+mod events;
+mod hostile;
+mod logins;
+mod many;
+mod outages;
+mod rig;
+mod secrets;

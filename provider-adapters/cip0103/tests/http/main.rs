@@ -1,0 +1,9 @@
+//! The remote transport on real sockets, against gateways that misbehave.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+mod calls;
+mod gate;
+mod recordings;
+mod rig;
+mod stream;
