@@ -9,6 +9,7 @@ use moorline_dev_wallet::{Approval, Profile};
 
 use crate::graph::Format;
 use crate::sessions::SessionsArgs;
+use crate::stores::KeyChoice;
 
 /// Keeps programs connected to wallets.
 ///
@@ -106,6 +107,27 @@ pub(crate) struct ConnectArgs {
     /// On Ctrl-C drop the link only: the wallet keeps its session.
     #[arg(long)]
     pub(crate) detach: bool,
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
+}
+
+/// Whether the session survives this program, and where.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Keeping the session")]
+pub(crate) struct KeepArgs {
+    /// Keep the session, sealed, in this folder (or, without one, where `moorline sessions` looks):
+    /// Ctrl-C leaves it standing, and the next start restores it without a prompt.
+    #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with = "detach")]
+    pub(crate) store: Option<Option<PathBuf>>,
+    /// Where the keys are, as for `moorline sessions`.
+    #[arg(long, value_name = "WHERE", default_value_t, requires = "store")]
+    pub(crate) keys: KeyChoice,
+    /// The name to keep it under [default: the wallet's address].
+    #[arg(long, value_name = "NAME", requires = "store")]
+    pub(crate) name: Option<String>,
+    /// On Ctrl-C disconnect, so that nothing is restored: neither here nor at the wallet.
+    #[arg(long, requires = "store")]
+    pub(crate) end: bool,
 }
 
 /// Who the program is, at gateways that want to know. Secrets come from environment variables: the

@@ -1,9 +1,12 @@
 //! `moorline connect`: a live session, until Ctrl-C.
 
+mod kept;
+
 use moorline::session::{EventItem, EventStream};
 use moorline::{EventKind, Policy, Session};
 use serde_json::json;
 
+use self::kept::Kept;
 use crate::args::ConnectArgs;
 use crate::countdown::Countdown;
 use crate::failure::Failure;
@@ -19,20 +22,35 @@ pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
         ..Policy::default()
     };
     policy.expiry.ttl = args.ttl;
-    let session = Session::builder_dyn(provider).policy(policy).build()?;
+    let kept = Kept::open(&args, output)?;
+    let mut builder = Session::builder_dyn(provider).policy(policy);
+    if let Some(kept) = &kept {
+        builder = builder.store(kept.store.clone(), kept.name.clone());
+    }
+    let session = builder.build()?;
     let events = session.events();
     let mut interrupt = Interrupt::listen()?;
-    output.say(&format!("connecting to {}; Ctrl-C disconnects", args.url));
+    let stays = kept.is_some() && !args.keep.end;
+    let ctrl_c = if stays {
+        "leaves it standing"
+    } else {
+        "disconnects"
+    };
+    output.say(&format!("connecting to {}; Ctrl-C {ctrl_c}", args.url));
 
     let printing = tokio::spawn(print(events, output));
     let ended = tokio::select! {
-        ended = live(&session) => Some(ended),
+        ended = live(&session, kept.as_ref()) => Some(ended),
         () = interrupt.requested() => None,
     };
     let result = match ended {
         Some(failure) => Err(failure),
         None => {
-            leave(&session, args.detach, output).await;
+            if stays {
+                output.step(Actor::You, "leave; the next start restores the session");
+            } else {
+                leave(&session, args.detach, output).await;
+            }
             Ok(())
         }
     };
@@ -43,10 +61,20 @@ pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
 }
 
 /// Connects and stays connected; returns only with a failure.
-async fn live(session: &Session) -> Failure {
+async fn live(session: &Session, kept: Option<&Kept>) -> Failure {
     let mut watch = session.watch();
-    if let Err(error) = session.connect().await {
-        return error.into();
+    let restored = match kept {
+        Some(kept) => kept.restore(session).await,
+        None => Ok(false),
+    };
+    match restored {
+        Ok(true) => {}
+        Ok(false) => {
+            if let Err(error) = session.connect().await {
+                return error.into();
+            }
+        }
+        Err(failure) => return failure,
     }
     let ended = watch
         .wait_for(|snapshot| snapshot.status.is_disconnected())

@@ -24,14 +24,15 @@ pub(crate) struct StoreArgs {
     pub(crate) store: Option<PathBuf>,
     /// Where the keys to them are: `auto` (the keyring where there is one, a key file otherwise),
     /// `keyring`, `file:PATH` or `env:VARIABLE`
-    #[arg(long, value_name = "WHERE", default_value = "auto", global = true)]
+    #[arg(long, value_name = "WHERE", default_value_t, global = true)]
     pub(crate) keys: KeyChoice,
 }
 
 /// Where keys are, as said on the command line.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) enum KeyChoice {
     /// The keyring where there is one, a key file otherwise.
+    #[default]
     Auto,
     /// The keyring of the operating system.
     Keyring,

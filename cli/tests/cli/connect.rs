@@ -289,3 +289,89 @@ fn logins_that_cannot_be_right_are_input_errors() {
         assert!(ran.stderr.contains(word), "{args:?}: {}", ran.stderr);
     }
 }
+
+#[test]
+fn a_kept_session_survives_a_restart_without_a_prompt() {
+    let wallet = own_wallet(Approval::Auto);
+    let folder = std::env::temp_dir().join(format!("moorline-cli-kept-{}", std::process::id()));
+    let keys = format!("file:{}", folder.join("key").display());
+    let store = folder.join("store").display().to_string();
+    let args = |more: &[&'static str]| {
+        let mut args = vec!["connect", &wallet.url, "--json", "--store", &store];
+        args.extend(["--keys", &keys, "--name", "alice"]);
+        args.extend(more);
+        Running::start(&args)
+    };
+    let first = args(&[]);
+    first.until("session:connected");
+    first.interrupt();
+    let (status, _, stderr) = first.end();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    assert!(wallet.control.has_session(), "left standing");
+    assert_eq!(wallet.control.seen("connect"), 1);
+
+    let second = args(&["--end"]);
+    let restoring = second.until("session:reconnecting");
+    assert_eq!(restoring["cause"], "restore");
+    second.until("session:connected");
+    assert_eq!(wallet.control.seen("connect"), 1, "no second prompt");
+    second.interrupt();
+    second.until("session:disconnected");
+    assert_eq!(second.end().0.code(), Some(0));
+    assert!(!wallet.control.has_session(), "ended at the wallet, too");
+
+    let third = args(&[]);
+    third.until("session:connecting");
+    third.until("session:connected");
+    assert_eq!(
+        wallet.control.seen("connect"),
+        2,
+        "the user's word was final"
+    );
+    third.interrupt();
+    third.end();
+    let listed = run(&["sessions", "list", "--store", &store, "--keys", &keys]);
+    assert!(listed.stdout.contains("alice"), "{}", listed.stdout);
+    let _gone = std::fs::remove_dir_all(folder);
+}
+
+#[test]
+fn a_kept_session_is_not_given_up_while_the_wallet_is_away() {
+    let wallet = own_wallet(Approval::Auto);
+    let folder = std::env::temp_dir().join(format!("moorline-cli-away-{}", std::process::id()));
+    let keys = format!("file:{}", folder.join("key").display());
+    let store = folder.join("store").display().to_string();
+    let args = [
+        "connect",
+        &wallet.url,
+        "--json",
+        "--store",
+        &store,
+        "--keys",
+        &keys,
+    ];
+    let first = Running::start(&args);
+    first.until("session:connected");
+    first.interrupt();
+    first.end();
+    wallet._runtime.block_on(async {
+        wallet.control.cut_all().await;
+        wallet.control.refuse(true).await;
+    });
+    // The user does not wait for all attempts.
+    let second = Running::start(&args);
+    second.until("reconnect:scheduled");
+    second.interrupt();
+    second.end();
+    wallet._runtime.block_on(wallet.control.refuse(false));
+    let third = Running::start(&args);
+    third.until("session:connected");
+    assert_eq!(
+        wallet.control.seen("connect"),
+        1,
+        "restored, not connected anew"
+    );
+    third.interrupt();
+    third.end();
+    let _gone = std::fs::remove_dir_all(folder);
+}
