@@ -34,6 +34,8 @@ fn blob(revision: u64, bytes: &[u8]) -> Blob {
 enum Fault {
     /// No room: nothing is written.
     Full,
+    /// The folder may not be written to any more.
+    Denied,
     /// Half of it is written, then no more room.
     Torn,
     /// Flushing the file fails.
@@ -52,7 +54,10 @@ struct FaultyFs {
 impl FaultyFs {
     fn fails(&self, fault: Fault) -> io::Result<()> {
         if self.fault == fault && self.on.load(Ordering::Relaxed) {
-            return Err(io::Error::from(io::ErrorKind::StorageFull));
+            return Err(io::Error::from(match fault {
+                Fault::Denied => io::ErrorKind::PermissionDenied,
+                _ => io::ErrorKind::StorageFull,
+            }));
         }
         Ok(())
     }
@@ -76,6 +81,7 @@ impl FileSystem for FaultyFs {
 
     fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<Box<dyn Durable>> {
         self.fails(Fault::Full)?;
+        self.fails(Fault::Denied)?;
         if let Err(error) = self.fails(Fault::Torn) {
             RealFs.create(path, &bytes[..bytes.len() / 2])?;
             return Err(error);
@@ -108,6 +114,7 @@ impl FileSystem for FaultyFs {
 async fn h67_a_write_that_fails_at_any_step_leaves_a_whole_record() {
     for fault in [
         Fault::Full,
+        Fault::Denied,
         Fault::Torn,
         Fault::Sync,
         Fault::Rename,
