@@ -31,7 +31,8 @@ pub(super) async fn run(
             let unknown = record.extra.as_deref().map(|extra| extra.names());
             if let Some(unknown) = unknown {
                 object["unknown"] = json!(unknown);
-                output.say(&format!("unknown    {} (hidden)", unknown.join(", ")));
+                let hidden = if reveal { "" } else { " (hidden)" };
+                output.say(&format!("unknown    {}{hidden}", unknown.join(", ")));
             }
             if reveal {
                 // The whole of it, unknown members and all.
