@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 use super::backend::{Backend, BackendError, Blob, Files, Slot};
 use super::envelope::{self, Content};
 use super::keys::{KeyError, KeyId, KeySet, KeySource};
-use super::records::{Entry, Protection, Records, Refusal, unavailable};
+use super::records::{Entry, Protection, Records, Refusal, store_on_records, unavailable};
 use super::seal::{self, Cipher, Head, Place};
-use super::{Record, RecordName, Revision, Store, StoreError, StoreFuture, Stored, Tombstone};
+use super::{Record, RecordName, Revision, StoreError, StoreFuture, Stored, Tombstone};
 
 /// Keeps records sealed: AES-256-GCM with a fresh nonce each write, bound to the application, the
 /// record, the envelope's version and the revision. What the backend sees tells neither names nor
@@ -232,40 +232,7 @@ enum Resealed {
     Unreadable(Arc<str>),
 }
 
-impl<B: Backend> Store for EncryptedStore<B> {
-    fn load<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Stored> {
-        Box::pin(self.records.load(name))
-    }
-
-    fn save<'a>(
-        &'a self,
-        name: &'a RecordName,
-        record: Record,
-        expected: Revision,
-    ) -> StoreFuture<'a, Revision> {
-        Box::pin(self.records.write(name, Content::Record(record), expected))
-    }
-
-    fn erase<'a>(
-        &'a self,
-        name: &'a RecordName,
-        tombstone: Tombstone,
-        expected: Revision,
-    ) -> StoreFuture<'a, Revision> {
-        Box::pin(
-            self.records
-                .write(name, Content::Tombstone(tombstone), expected),
-        )
-    }
-
-    fn set_aside<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Revision> {
-        Box::pin(self.records.set_aside(name))
-    }
-
-    fn list(&self) -> StoreFuture<'_, Vec<RecordName>> {
-        Box::pin(self.records.list())
-    }
-}
+store_on_records!(EncryptedStore);
 
 impl<B: Backend> std::fmt::Debug for EncryptedStore<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

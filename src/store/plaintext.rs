@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use super::backend::{Backend, Blob, Slot};
 use super::envelope::Content;
-use super::records::{Entry, Protection, Records, Refusal};
-use super::{Record, RecordName, Revision, Store, StoreError, StoreFuture, Stored, Tombstone};
+use super::records::{Entry, Protection, Records, Refusal, store_on_records};
+use super::{Record, RecordName, Revision, StoreError, StoreFuture, Stored, Tombstone};
 
 /// Keeps records in clear, for development and for disks that are encrypted as a whole. Whoever
 /// can read the backend can read accounts and networks, and whoever can write it can forge them:
@@ -53,40 +53,7 @@ impl<B: Backend> PlaintextStore<B> {
     }
 }
 
-impl<B: Backend> Store for PlaintextStore<B> {
-    fn load<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Stored> {
-        Box::pin(self.records.load(name))
-    }
-
-    fn save<'a>(
-        &'a self,
-        name: &'a RecordName,
-        record: Record,
-        expected: Revision,
-    ) -> StoreFuture<'a, Revision> {
-        Box::pin(self.records.write(name, Content::Record(record), expected))
-    }
-
-    fn erase<'a>(
-        &'a self,
-        name: &'a RecordName,
-        tombstone: Tombstone,
-        expected: Revision,
-    ) -> StoreFuture<'a, Revision> {
-        Box::pin(
-            self.records
-                .write(name, Content::Tombstone(tombstone), expected),
-        )
-    }
-
-    fn set_aside<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Revision> {
-        Box::pin(self.records.set_aside(name))
-    }
-
-    fn list(&self) -> StoreFuture<'_, Vec<RecordName>> {
-        Box::pin(self.records.list())
-    }
-}
+store_on_records!(PlaintextStore);
 
 impl<B: Backend> std::fmt::Debug for PlaintextStore<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -10,6 +10,47 @@ use super::envelope::{self, Content};
 use super::fields::Extra;
 use super::{Record, RecordName, Revision, StoreError, Stored};
 
+/// Makes a type that holds [`Records`] a store.
+macro_rules! store_on_records {
+    ($store:ident) => {
+        impl<B: $crate::store::backend::Backend> $crate::store::Store for $store<B> {
+            fn load<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Stored> {
+                Box::pin(self.records.load(name))
+            }
+
+            fn save<'a>(
+                &'a self,
+                name: &'a RecordName,
+                record: Record,
+                expected: Revision,
+            ) -> StoreFuture<'a, Revision> {
+                Box::pin(self.records.write(name, Content::Record(record), expected))
+            }
+
+            fn erase<'a>(
+                &'a self,
+                name: &'a RecordName,
+                tombstone: Tombstone,
+                expected: Revision,
+            ) -> StoreFuture<'a, Revision> {
+                Box::pin(
+                    self.records
+                        .write(name, Content::Tombstone(tombstone), expected),
+                )
+            }
+
+            fn set_aside<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Revision> {
+                Box::pin(self.records.set_aside(name))
+            }
+
+            fn list(&self) -> StoreFuture<'_, Vec<RecordName>> {
+                Box::pin(self.records.list())
+            }
+        }
+    };
+}
+pub(super) use store_on_records;
+
 /// How envelopes become bytes, and names places.
 pub(super) trait Protection: Send + Sync + 'static {
     /// What it needs for one call, such as keys.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use super::secret_file::{SecretFile, Writing};
+use super::secret_file::{SecretFile, Writing, key_source_in_file};
 use super::{KeyError, KeyFuture, KeyId, KeySet, KeySource, MarkFolder, Marks, blocking};
 
 /// Keys in a file of their own, readable by its owner only (mode 0600) from its first moment on.
@@ -55,29 +55,4 @@ impl Writing for KeyFile {
     }
 }
 
-impl KeySource for KeyFile {
-    fn describe(&self) -> String {
-        format!("the key file {}", self.path().display())
-    }
-
-    fn load(&self) -> KeyFuture<'_, Option<KeySet>> {
-        let source = self.clone();
-        Box::pin(blocking(move || source.file.read(&source)))
-    }
-
-    fn create(&self) -> KeyFuture<'_, KeySet> {
-        let source = self.clone();
-        Box::pin(blocking(move || source.file.create(&source)))
-    }
-
-    fn replace(&self, expected: KeyId, next: KeySet) -> KeyFuture<'_, KeySet> {
-        let source = self.clone();
-        Box::pin(blocking(move || {
-            source.file.exchange(expected, &next, &source)
-        }))
-    }
-
-    fn marks(&self) -> Option<&dyn Marks> {
-        self.marks.as_ref().map(|marks| marks as &dyn Marks)
-    }
-}
+key_source_in_file!(KeyFile, "the key file {}");

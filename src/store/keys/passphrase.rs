@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::secret_file::{SecretFile, Writing};
+use super::secret_file::{SecretFile, Writing, key_source_in_file};
 use super::{KeyError, KeyFuture, KeyId, KeySet, KeySource, MarkFolder, Marks, blocking};
 use crate::store::seal::Cipher;
 
@@ -157,32 +157,7 @@ impl Writing for PassphraseKeys {
     }
 }
 
-impl KeySource for PassphraseKeys {
-    fn describe(&self) -> String {
-        format!("the file {}, opened by a passphrase", self.path().display())
-    }
-
-    fn load(&self) -> KeyFuture<'_, Option<KeySet>> {
-        let source = self.clone();
-        Box::pin(blocking(move || source.file.read(&source)))
-    }
-
-    fn create(&self) -> KeyFuture<'_, KeySet> {
-        let source = self.clone();
-        Box::pin(blocking(move || source.file.create(&source)))
-    }
-
-    fn replace(&self, expected: KeyId, next: KeySet) -> KeyFuture<'_, KeySet> {
-        let source = self.clone();
-        Box::pin(blocking(move || {
-            source.file.exchange(expected, &next, &source)
-        }))
-    }
-
-    fn marks(&self) -> Option<&dyn Marks> {
-        self.marks.as_ref().map(|marks| marks as &dyn Marks)
-    }
-}
+key_source_in_file!(PassphraseKeys, "the file {}, opened by a passphrase");
 
 impl std::fmt::Debug for PassphraseKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -9,6 +9,39 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{KeyError, KeyId, KeySet};
 use crate::store::backend::{create_private, create_private_folder, lock, sync_folder};
 
+/// Makes a type with a `file` and perhaps `marks` a source of keys.
+macro_rules! key_source_in_file {
+    ($source:ident, $description:literal) => {
+        impl KeySource for $source {
+            fn describe(&self) -> String {
+                format!($description, self.path().display())
+            }
+
+            fn load(&self) -> KeyFuture<'_, Option<KeySet>> {
+                let source = self.clone();
+                Box::pin(blocking(move || source.file.read(&source)))
+            }
+
+            fn create(&self) -> KeyFuture<'_, KeySet> {
+                let source = self.clone();
+                Box::pin(blocking(move || source.file.create(&source)))
+            }
+
+            fn replace(&self, expected: KeyId, next: KeySet) -> KeyFuture<'_, KeySet> {
+                let source = self.clone();
+                Box::pin(blocking(move || {
+                    source.file.exchange(expected, &next, &source)
+                }))
+            }
+
+            fn marks(&self) -> Option<&dyn Marks> {
+                self.marks.as_ref().map(|marks| marks as &dyn Marks)
+            }
+        }
+    };
+}
+pub(super) use key_source_in_file;
+
 /// Between a key set and the text that stands in the file.
 pub(super) trait Writing {
     /// Reads the text.
