@@ -211,6 +211,8 @@ dialect! {
         "`listNetworks` tells everybody the clients' secrets.";
     bare_user_api_errors "bare-user-api-errors"                 true  false
         "The user API answers without a session `{\"error\": \"No active session found\"}`, without a token an HTML 500.";
+    token_to_anybody "token-to-anybody"                         true  false
+        "The login page hands the token to whatever page opened it, not to an origin it knows.";
     rate_limit_headers "rate-limit-headers"                     true  true
         "Every answer has `RateLimit-*` headers; 10,000 requests a minute are allowed.";
 }

@@ -123,13 +123,29 @@ impl Reply {
         Self::new(status, "text/plain; charset=utf-8", body)
     }
 
-    /// A page for a person. Its connection is not kept.
+    /// A page for a person. Its connection is not kept. Forms of pages without any referrer would
+    /// be sent with the origin `null`, hence `same-origin`.
     pub(crate) fn page(status: u16, body: String) -> Self {
         Self::new(status, "text/html; charset=utf-8", body)
             .header(CACHE_CONTROL, "no-store")
             .header(CONNECTION, "close")
             .header(HeaderName::from_static("x-content-type-options"), "nosniff")
-            .header(HeaderName::from_static("referrer-policy"), "no-referrer")
+            .header(
+                HeaderName::from_static("content-security-policy"),
+                "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
+                 frame-ancestors 'none'",
+            )
+            .header(HeaderName::from_static("referrer-policy"), "same-origin")
+    }
+
+    /// A page with a script that bears this nonce.
+    pub(crate) fn page_with_script(status: u16, body: String, nonce: &str) -> Self {
+        let policy = format!(
+            "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; \
+             base-uri 'none'; frame-ancestors 'none'"
+        );
+        let name = HeaderName::from_static("content-security-policy");
+        Self::page(status, body).header_value(name, &policy)
     }
 
     /// An error page as web frameworks write them.

@@ -19,8 +19,10 @@ pub(super) fn page(state: &DevWalletState, asked: &Asked, problem: Option<&str>)
     }
     waiting(state, &mut body);
     form(&state.lock(), asked, &mut body);
+    let nonce = crate::random::secret();
+    body.push_str(&ask_origin(&nonce));
     let status = if problem.is_some() { 403 } else { 200 };
-    Reply::page(status, frame("Log in", &body))
+    Reply::page_with_script(status, frame("Log in", &body), &nonce)
 }
 
 /// What waits for a decision.
@@ -110,36 +112,59 @@ pub(super) fn log_in(state: &DevWalletState, asked: &Asked) -> Reply {
     if let Err(why) = checked {
         return page(state, asked, Some(&why));
     }
-    let origin = Some(field("origin")).filter(|it| !it.is_empty());
-    match state.log_in_user(&user, &network, origin) {
-        Ok((known, session)) => Reply::page(200, done(&user, &network, &known, &session)),
+    let origin = field("origin");
+    let known_origin = Some(origin.clone()).filter(|it| !it.is_empty());
+    match state.log_in_user(&user, &network, known_origin) {
+        Ok((known, session)) => {
+            let (user, network) = (escape(&user), escape(&network));
+            let mut body = format!(
+                "<p class=\"done\" role=\"status\" id=\"logged-in\">You are logged in as {user} \
+                 on {network}. You may close this page.</p>\n"
+            );
+            let nonce = crate::random::secret();
+            if let Some(target) = target(&state.lock(), &origin) {
+                body.push_str(&hand_over(&known, &session, &target, &nonce));
+            }
+            Reply::page_with_script(200, frame("Logged in", &body), &nonce)
+        }
         Err(why) => page(state, asked, Some(&why)),
     }
 }
 
+/// Who may read the token: the origin that has made itself known; without one nobody, or anybody.
+fn target(inner: &Inner, origin: &str) -> Option<String> {
+    let url = url::Url::parse(origin).ok();
+    let origin = url.filter(|it| matches!(it.scheme(), "http" | "https"));
+    let origin = origin.map(|it| it.origin().ascii_serialization());
+    let anybody = || inner.dialect().token_to_anybody.then(|| "*".to_owned());
+    origin.or_else(anybody)
+}
+
+/// Asks whoever opened the page for their origin: sessions are for one. They say it again and again
+/// until they are heard.
+fn ask_origin(nonce: &str) -> String {
+    format!(
+        "<script nonce=\"{nonce}\">\n\
+         if(window.opener){{window.addEventListener(\"message\",function(event){{\n\
+         if(event.source!==window.opener||!event.data\
+         ||event.data.type!==\"SPLICE_WALLET_BROADCAST_ORIGIN\"){{return;}}\n\
+         document.getElementById(\"origin\").value=event.origin;\n\
+         window.opener.postMessage({{type:\"SPLICE_WALLET_BROADCAST_ORIGIN_ACK\"}},event.origin);\n\
+         }});}}\n</script>\n"
+    )
+}
+
 /// Tells whoever opened the page who has logged in. This is how the token reaches a program in a
-/// browser; the protocol has no other way.
-fn done(user: &str, network: &str, known: &Known, session: &str) -> String {
-    let (token, session) = (
-        script_string(known.token.expose_secret()),
-        script_string(session),
-    );
-    let body = format!(
-        "<p class=\"done\" role=\"status\" id=\"logged-in\">You are logged in as {} on {}. \
-         You may close this page.</p>\n\
-         <script>\n(function(){{\n\
-         if(!window.opener){{return;}}\n\
-         window.addEventListener(\"message\",function(event){{\n\
-         if(event.data&&event.data.type===\"SPLICE_WALLET_BROADCAST_ORIGIN\"&&event.source)\
-         {{event.source.postMessage({{type:\"SPLICE_WALLET_BROADCAST_ORIGIN_ACK\"}},event.origin);}}\n\
-         }});\n\
-         window.opener.postMessage({{type:\"SPLICE_WALLET_IDP_AUTH_SUCCESS\",token:{token},\
-         sessionId:{session}}},\"*\");\n\
-         }})();\n</script>",
-        escape(user),
-        escape(network),
-    );
-    frame("Logged in", &body)
+/// browser; the protocol has no other way. `target` is the only origin that may read it.
+fn hand_over(known: &Known, session: &str, target: &str, nonce: &str) -> String {
+    let token = script_string(known.token.expose_secret());
+    let (session, target) = (script_string(session), script_string(target));
+    format!(
+        "<script nonce=\"{nonce}\">\n\
+         if(window.opener){{window.opener.postMessage({{\
+         type:\"SPLICE_WALLET_IDP_AUTH_SUCCESS\",token:{token},sessionId:{session}}},{target});}}\n\
+         </script>"
+    )
 }
 
 /// The identity provider's form.

@@ -57,6 +57,10 @@ async fn somebody_logs_in() {
         client.call("isConnected", Value::Null).await["isConnected"],
         true
     );
+    assert!(
+        done.body.contains("\"https://app.example\""),
+        "for nobody else"
+    );
     let wrong = post(
         &wallet,
         "/login/",
@@ -147,4 +151,9 @@ async fn what_a_person_reads_is_text() {
     soon(wallet.control().until_pending(1)).await;
     let login = get(&wallet, "/login/?origin=%22%3E%3Cscript%3E").await;
     assert!(!login.body.contains("<script>"), "{}", login.body);
+    assert!(
+        login
+            .header("content-security-policy")
+            .contains("script-src 'nonce-")
+    );
 }
