@@ -32,6 +32,7 @@ mod persist;
 mod reconcile;
 mod recovery;
 mod session_end;
+mod shortcut;
 mod state;
 mod timer;
 

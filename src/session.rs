@@ -13,6 +13,7 @@
 //!
 //! `session` is the label given to the builder, or else the record's name.
 
+mod admission;
 mod builder;
 mod commands;
 mod config;
@@ -23,6 +24,7 @@ mod jobs;
 mod moments;
 mod operation;
 mod pacing;
+mod request;
 mod shared;
 mod slots;
 mod subscribers;
@@ -44,6 +46,7 @@ pub use self::driver::Driver;
 pub use self::event_stream::{EventItem, EventStream};
 pub use self::hooks::{HookError, Reauth, Wallet};
 pub use self::operation::OperationOptions;
+use self::request::RequestFuture;
 use self::shared::Shared;
 use crate::clock::Timestamp;
 use crate::error::{ConnectError, OperationError};
@@ -191,8 +194,12 @@ impl Session {
         method: impl Into<Cow<'static, str>>,
         params: Value,
     ) -> impl Future<Output = Result<Value, OperationError>> + Send {
-        self.shared
-            .request(method.into(), params, OperationOptions::default())
+        RequestFuture::new(
+            &self.shared,
+            method.into(),
+            params,
+            OperationOptions::default(),
+        )
     }
 
     /// Like [`request`](Self::request), with options.
@@ -210,7 +217,7 @@ impl Session {
         params: Value,
         options: OperationOptions,
     ) -> impl Future<Output = Result<Value, OperationError>> + Send {
-        self.shared.request(method.into(), params, options)
+        RequestFuture::new(&self.shared, method.into(), params, options)
     }
 
     /// Runs an operation of several steps as one: it begins when the session is connected and is

@@ -37,7 +37,7 @@ struct Case {
     shared_driver: bool,
     ttl: bool,
     subscriber: bool,
-    /// Whether each session has made a request before it is left idle.
+    /// Whether each session has made a request, which the wallet had wait, before it is left idle.
     used: bool,
 }
 
@@ -136,7 +136,7 @@ fn sessions(case: Case) -> Result<Each, Failure> {
     let policy = Arc::new(policy);
     let count = case.sessions();
     let providers: Vec<Arc<dyn Provider>> = (0..count)
-        .map(|number| Arc::new(Immediate::new(number, Answers::AtOnce)) as Arc<dyn Provider>)
+        .map(|number| Arc::new(Immediate::new(number, Answers::SecondPoll)) as Arc<dyn Provider>)
         .collect();
     let mut handles: Vec<(Session, Option<EventStream>)> = Vec::with_capacity(count);
     let (_driver, each) = left_behind(count, || {

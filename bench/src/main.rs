@@ -5,6 +5,7 @@
 //! runs there, so a goal that is missed is printed, not failed.
 
 mod fan_out;
+mod floor;
 mod heap;
 mod machine_events;
 mod recovery;
@@ -28,7 +29,7 @@ struct Measurement {
     run: fn() -> Measured,
 }
 
-const MEASUREMENTS: [Measurement; 6] = [
+const MEASUREMENTS: [Measurement; 7] = [
     Measurement {
         name: "machine",
         about: "ns per machine event, against a hand-written `match`",
@@ -48,6 +49,11 @@ const MEASUREMENTS: [Measurement; 6] = [
         name: "fan-out",
         about: "events to many subscribers, against bare async-broadcast",
         run: fan_out::measure,
+    },
+    Measurement {
+        name: "floor",
+        about: "what no session behind a lock can do without",
+        run: floor::measure,
     },
     Measurement {
         name: "recovery",

@@ -5,7 +5,7 @@ use super::effect::{Effect, Outbox};
 use super::input::Pacing;
 use super::timer::Timer;
 use crate::clock::Moment;
-use crate::event::{Event, EventKind};
+use crate::event::EventKind;
 use std::time::Duration;
 
 pub(super) struct Context<'a> {
@@ -18,9 +18,7 @@ pub(super) struct Context<'a> {
 impl Context<'_> {
     /// Tells subscribers. The snapshot that goes with it is shown first.
     pub(super) fn publish(&mut self, kind: EventKind) {
-        self.core.event_seq += 1;
-        let event = Event::new(self.core.event_seq, self.core.epoch, self.now.wall, kind);
-        self.out.events.push(event);
+        self.out.events.push(self.core.event(self.now, kind));
     }
 
     /// Has the driver do something.

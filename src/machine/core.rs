@@ -13,7 +13,8 @@ use super::reconcile::Known;
 use super::recovery::Retry;
 use super::state::State;
 use super::timer::TimerTable;
-use crate::clock::{Mono, Timestamp};
+use crate::clock::{Moment, Mono, Timestamp};
+use crate::event::{Event, EventKind};
 use crate::identity::Account;
 use crate::provider::{CloseMode, Epoch, NetworkLink, ProviderError};
 use crate::snapshot::{DisconnectReason, Snapshot, Status};
@@ -112,6 +113,13 @@ impl Core {
             changed: false,
             shown: Arc::new(shown),
         }
+    }
+
+    /// The next event.
+    #[inline]
+    pub(super) fn event(&mut self, now: Moment, kind: EventKind) -> Event {
+        self.event_seq += 1;
+        Event::new(self.event_seq, self.epoch, now.wall, kind)
     }
 
     /// A ticket for something that is about to be started.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use statig::Outcome;
 
 use super::context::Context;
+use super::core::Core;
 use super::effect::Effect;
 use super::expiry;
 use super::fingerprint::ahead;
@@ -30,9 +31,7 @@ struct Books {
     table: Vec<Option<Operation>>,
     /// Those that are held, in the order in which they will go to the wallet.
     queue: VecDeque<OperationId>,
-    /// How many the wallet has.
-    in_flight: usize,
-    /// How many of those came out of the queue.
+    /// How many of those that the wallet has came out of the queue.
     released: usize,
 }
 
@@ -78,7 +77,16 @@ impl Operations {
     }
 
     pub(super) fn in_flight(&self) -> usize {
-        self.0.as_ref().map_or(0, |books| books.in_flight)
+        let places = self.0.iter().flat_map(|books| &books.table).flatten();
+        places.filter(|op| op.place != Place::Held).count()
+    }
+
+    /// Whether nothing is held, nor at the wallet out of the queue.
+    #[inline]
+    pub(super) fn nobody_waits(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|books| books.queue.is_empty() && books.released == 0)
     }
 
     /// How many came out of the queue and are at the wallet.
@@ -107,15 +115,16 @@ impl Operations {
             }
             books.table.resize(slot + 1, None);
         }
-        match operation.place {
-            Place::Held => {}
-            Place::InFlight => books.in_flight += 1,
-            Place::Released => {
-                books.in_flight += 1;
-                books.released += 1;
-            }
+        if operation.place == Place::Released {
+            books.released += 1;
         }
         books.table[slot] = Some(operation);
+    }
+
+    /// Forgets an operation that the wallet has answered. Returns whether it was known.
+    #[inline]
+    pub(super) fn end(&mut self, id: OperationId) -> bool {
+        self.remove(id).is_some()
     }
 
     /// Forgets an operation. One that is held must have left the queue.
@@ -123,13 +132,8 @@ impl Operations {
         self.get(id)?;
         let books = self.0.as_mut()?;
         let operation = books.table[id.slot as usize].take()?;
-        match operation.place {
-            Place::Held => {}
-            Place::InFlight => books.in_flight -= 1,
-            Place::Released => {
-                books.in_flight -= 1;
-                books.released -= 1;
-            }
+        if operation.place == Place::Released {
+            books.released -= 1;
         }
         Some(operation)
     }
@@ -208,11 +212,11 @@ pub(super) fn submit_connected(
     if let Some(error) = wrong_identity(options, cx) {
         return refuse(id, error, cx);
     }
-    let operations = &cx.core.operations;
-    if operations.held() > 0 || operations.released() > 0 {
+    if !cx.core.operations.nobody_waits() {
         return hold(id, options, cx);
     }
-    admit(id, options, Place::InFlight, cx);
+    let (within, repeatable) = (options.deadline, options.repeatable);
+    admit_direct(cx.core, cx.now.mono, id, within, repeatable);
     cx.effect(Effect::Dispatch(id));
     used(cx);
     Outcome::Handled
@@ -264,20 +268,40 @@ pub(super) fn refuse(
     Outcome::Handled
 }
 
-fn admit(id: OperationId, options: &SubmitOptions, place: Place, cx: &mut Context<'_>) {
-    let deadline = cx.now.mono.after(options.deadline);
+/// Takes in an operation that goes to the wallet at once.
+#[inline]
+pub(super) fn admit_direct(
+    core: &mut Core,
+    now: Mono,
+    id: OperationId,
+    within: Duration,
+    repeatable: bool,
+) {
+    admit(core, now, id, within, repeatable, Place::InFlight);
+}
+
+#[inline]
+fn admit(
+    core: &mut Core,
+    now: Mono,
+    id: OperationId,
+    within: Duration,
+    repeatable: bool,
+    place: Place,
+) {
+    let deadline = now.after(within);
     let operation = Operation {
         number: id.number,
         deadline,
-        within: options.deadline,
-        repeatable: options.repeatable,
+        within,
+        repeatable,
         place,
-        identity: cx.core.known.generation(),
+        identity: core.known.generation(),
         repeats: 0,
     };
-    cx.core.operations.insert(id, operation);
+    core.operations.insert(id, operation);
     // The timer may be early for the operations that are left; it is never late.
-    cx.core.timers.set_earlier(Timer::Operations, deadline);
+    core.timers.set_earlier(Timer::Operations, deadline);
 }
 
 fn hold(id: OperationId, options: &SubmitOptions, cx: &mut Context<'_>) -> Outcome<State> {
@@ -285,7 +309,8 @@ fn hold(id: OperationId, options: &SubmitOptions, cx: &mut Context<'_>) -> Outco
     if cx.core.operations.held() >= capacity {
         return refuse(id, OperationError::QueueFull { capacity }, cx);
     }
-    admit(id, options, Place::Held, cx);
+    let (within, repeatable) = (options.deadline, options.repeatable);
+    admit(cx.core, cx.now.mono, id, within, repeatable, Place::Held);
     cx.core.operations.queue().push_back(id);
     let depth = cx.core.operations.held();
     cx.publish(EventKind::OperationQueued {
@@ -341,7 +366,7 @@ fn used(cx: &mut Context<'_>) {
 
 /// An operation ended.
 pub(super) fn end(id: OperationId, cx: &mut Context<'_>) {
-    cx.core.operations.remove(id);
+    cx.core.operations.end(id);
 }
 
 /// An operation ended while the session was not connected.

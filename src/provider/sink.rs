@@ -50,6 +50,7 @@ impl EventSink {
     /// Hands an event to the session. Returns `false` once the session listens to a later epoch
     /// or is gone: whatever does nothing but feed the sink can then stop. A connection may still
     /// be needed: the epoch ends before [`close`](super::Provider::close) is called.
+    #[inline]
     pub fn send(&self, event: ProviderEvent) -> bool {
         match &self.target {
             Target::Session(session) => session

@@ -54,6 +54,7 @@ impl EventStream {
     /// # Cancel safety
     ///
     /// No event is lost if the future is dropped.
+    #[inline]
     pub async fn next(&mut self) -> Option<EventItem> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -72,6 +73,7 @@ impl EventStream {
 impl Stream for EventStream {
     type Item = EventItem;
 
+    #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<EventItem>> {
         let Some(receiver) = &mut self.receiver else {
             return Poll::Ready(None);

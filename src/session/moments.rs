@@ -54,12 +54,9 @@ impl Moments {
         Moment { mono, wall }
     }
 
-    /// The last reading, for where nothing depends on the time.
-    pub(super) fn last(&self) -> Moment {
-        self.last
-    }
-
-    fn mono(&self) -> Mono {
+    /// Reads the monotonic clock alone.
+    #[inline]
+    pub(super) fn mono(&self) -> Mono {
         Mono::default().after(self.origin.elapsed())
     }
 

@@ -1,13 +1,10 @@
-//! Requests and operations: the caller drives the wallet call that the machine allowed.
+//! Operations: the caller drives what the machine allowed.
 
-use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
-
-use serde_json::Value;
 
 use super::hooks::Wallet;
 use super::shared::Shared;
@@ -15,7 +12,7 @@ use super::slots::{Permit, SlotState};
 use crate::error::OperationError;
 use crate::identity::Identity;
 use crate::machine::{Input, LinkHint, OperationId, SubmitOptions};
-use crate::provider::{ErrorKind, ProviderError, Request, Sent};
+use crate::provider::{ProviderError, Sent};
 
 /// How an operation wants to be treated.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -66,16 +63,14 @@ impl OperationOptions {
 }
 
 /// An operation that is not answered yet. Dropping it tells the machine that nobody waits.
-struct Pending<'a> {
+pub(super) struct Pending<'a> {
     session: &'a Shared,
     id: OperationId,
-    /// If the machine permitted it at once.
-    permit: Option<Permit>,
     answered: bool,
 }
 
 /// How a race between the wallet and the session ended.
-enum Raced<T> {
+pub(super) enum Raced<T> {
     /// The wallet (or the operation) answered.
     Answered(T),
     /// The session took the operation back; it waits for its next turn.
@@ -85,89 +80,6 @@ enum Raced<T> {
 }
 
 impl Shared {
-    pub(super) async fn request(
-        &self,
-        method: Cow<'static, str>,
-        params: Value,
-        options: OperationOptions,
-    ) -> Result<Value, OperationError> {
-        if options.repeatable {
-            return self.request_repeatedly(method, params, options).await;
-        }
-        let mut pending = self.submit(&options);
-        let permit = match pending.permit.take() {
-            Some(permit) => permit,
-            None => pending.wait().await?,
-        };
-        let round = permit.round;
-        let mut call = self.provider().request(Request {
-            method,
-            params,
-            identity: permit.identity,
-        });
-        // As `Pending::race`, with the answer passed on as it is: a request is mostly made of
-        // moving it about.
-        poll_fn(|cx| {
-            if let Poll::Ready(answer) = call.as_mut().poll(cx) {
-                return Poll::Ready(match answer {
-                    Ok(value) => {
-                        pending.finish(LinkHint::None);
-                        Ok(value)
-                    }
-                    Err(error) => {
-                        pending.finish(hint(&error));
-                        Err(failed(error))
-                    }
-                });
-            }
-            match self.look(pending.id, Some(round), cx.waker()) {
-                None => Poll::Pending,
-                Some(SlotState::Rejected(error)) => {
-                    pending.forget();
-                    Poll::Ready(Err(error))
-                }
-                // Only what may be repeated is taken back.
-                Some(_) => Poll::Ready(Err(OperationError::Closed { sent: Sent::Maybe })),
-            }
-        })
-        .await
-    }
-
-    /// A request that is sent again if the link fails it.
-    async fn request_repeatedly(
-        &self,
-        method: Cow<'static, str>,
-        params: Value,
-        options: OperationOptions,
-    ) -> Result<Value, OperationError> {
-        let mut pending = self.submit(&options);
-        loop {
-            let Permit {
-                identity, round, ..
-            } = pending.permitted().await?;
-            let request = Request {
-                method: method.clone(),
-                params: params.clone(),
-                identity,
-            };
-            let error = match pending.race(round, self.provider().request(request)).await {
-                Raced::Answered(Ok(value)) => {
-                    pending.finish(LinkHint::None);
-                    return Ok(value);
-                }
-                Raced::Answered(Err(error)) => error,
-                Raced::Recalled => continue,
-                Raced::Rejected(error) => return Err(error),
-            };
-            if is_link_failure(&error) {
-                pending.broken(error);
-                continue;
-            }
-            pending.finish(hint(&error));
-            return Err(failed(error));
-        }
-    }
-
     pub(super) async fn run<T, F, Fut>(
         &self,
         options: OperationOptions,
@@ -177,13 +89,13 @@ impl Shared {
         F: FnMut(Wallet) -> Option<Fut>,
         Fut: Future<Output = T>,
     {
-        let mut pending = self.submit(&options);
+        let (mut pending, mut permit) = self.submit(&options);
         loop {
             let Permit {
                 identity,
                 generation,
                 round,
-            } = pending.permitted().await?;
+            } = pending.permitted(permit.take()).await?;
             // An operation that runs once is there once: it is never recalled.
             let Some(running) = operation(self.wallet(identity, Some(generation))) else {
                 return Err(OperationError::Closed { sent: Sent::No });
@@ -200,30 +112,48 @@ impl Shared {
     }
 
     /// Hands the operation to the machine, which may permit it at once.
-    #[inline]
-    fn submit(&self, options: &OperationOptions) -> Pending<'_> {
-        let submit = SubmitOptions {
+    pub(super) fn submit(&self, options: &OperationOptions) -> (Pending<'_>, Option<Permit>) {
+        let (id, permit) = self.submit_operation(SubmitOptions {
             deadline: options
                 .deadline
                 .unwrap_or_else(|| self.policy().deadlines.operation),
             repeatable: options.repeatable,
             hold: !options.fail_fast,
             identity: options.identity.clone(),
-        };
-        let (id, permit) = self.submit_operation(submit);
-        Pending {
-            session: self,
-            id,
-            permit,
-            answered: false,
-        }
+        });
+        (Pending::new(self, id), permit)
     }
 }
 
-impl Pending<'_> {
-    /// Waits until the operation may run.
-    async fn permitted(&mut self) -> Result<Permit, OperationError> {
-        match self.permit.take() {
+impl<'a> Pending<'a> {
+    /// An operation that has a slot.
+    pub(super) fn new(session: &'a Shared, id: OperationId) -> Self {
+        Self {
+            session,
+            id,
+            answered: false,
+        }
+    }
+
+    /// What the session decided about the operation while the wallet has it in this round; until
+    /// it does, the caller is woken for it.
+    pub(super) fn overruled<T>(&mut self, round: u32, waker: &Waker) -> Poll<Raced<T>> {
+        match self.session.look(self.id, Some(round), waker) {
+            None => Poll::Pending,
+            Some(SlotState::Rejected(error)) => {
+                self.forget();
+                Poll::Ready(Raced::Rejected(error))
+            }
+            Some(_) => Poll::Ready(Raced::Recalled),
+        }
+    }
+
+    /// Waits until the operation may run, unless it already may.
+    pub(super) async fn permitted(
+        &mut self,
+        permit: Option<Permit>,
+    ) -> Result<Permit, OperationError> {
+        match permit {
             Some(permit) => Ok(permit),
             None => self.wait().await,
         }
@@ -249,34 +179,23 @@ impl Pending<'_> {
     }
 
     /// Drives what runs until it answers or the session decides otherwise.
-    async fn race<F: Future>(&mut self, round: u32, running: F) -> Raced<F::Output> {
+    pub(super) async fn race<F: Future>(&mut self, round: u32, running: F) -> Raced<F::Output> {
         let mut running = pin!(running);
-        let raced = poll_fn(|cx| {
-            if let Poll::Ready(answer) = Pin::as_mut(&mut running).poll(cx) {
-                return Poll::Ready(Raced::Answered(answer));
-            }
-            match self.session.look(self.id, Some(round), cx.waker()) {
-                None => Poll::Pending,
-                Some(SlotState::Rejected(error)) => Poll::Ready(Raced::Rejected(error)),
-                Some(_) => Poll::Ready(Raced::Recalled),
-            }
+        poll_fn(|cx| match Pin::as_mut(&mut running).poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Raced::Answered(answer)),
+            Poll::Pending => self.overruled(round, cx.waker()),
         })
-        .await;
-        if let Raced::Rejected(_) = raced {
-            self.forget();
-        }
-        raced
+        .await
     }
 
     /// The wallet answered: the machine makes room.
-    fn finish(&mut self, hint: LinkHint) {
+    pub(super) fn finish(&mut self, hint: LinkHint) {
         self.answered = true;
-        self.session
-            .end_operation(self.id, Input::Finished(self.id, hint));
+        self.session.finish_operation(self.id, hint);
     }
 
     /// The link failed the operation; the machine decides whether it waits for another turn.
-    fn broken(&mut self, error: ProviderError) {
+    pub(super) fn broken(&mut self, error: ProviderError) {
         self.session.handle(Input::Broken(self.id, error));
     }
 
@@ -294,26 +213,4 @@ impl Drop for Pending<'_> {
                 .end_operation(self.id, Input::Abandoned(self.id));
         }
     }
-}
-
-/// Whether it was the way to the wallet that failed.
-fn is_link_failure(error: &ProviderError) -> bool {
-    error.kind() == ErrorKind::Unreachable && error.sent() != Sent::Answered
-}
-
-/// What a failed request says of the connection.
-fn hint(error: &ProviderError) -> LinkHint {
-    match error.kind() {
-        ErrorKind::SessionGone => LinkHint::Suspect,
-        ErrorKind::Unreachable if error.sent() != Sent::Answered => LinkHint::Suspect,
-        _ => LinkHint::None,
-    }
-}
-
-/// What the caller of a failed request is told.
-fn failed(error: ProviderError) -> OperationError {
-    if is_link_failure(&error) && error.sent() == Sent::Maybe {
-        return OperationError::Interrupted { cause: error };
-    }
-    OperationError::Provider(error)
 }

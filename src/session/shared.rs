@@ -14,14 +14,15 @@ use super::hooks::{Hooks, Wallet};
 use super::jobs::Jobs;
 use super::moments::Moments;
 use super::pacing::{Pacer, SessionPacing};
-use super::slots::{Permit, SlotState, Slots};
+use super::slots::Slots;
 use super::subscribers::Subscribers;
 use super::thread_outbox;
 use super::waiters::Waiters;
 use crate::clock::{Moment, Mono, Timestamp};
 use crate::error::OperationError;
+use crate::event::Event;
 use crate::identity::Identity;
-use crate::machine::{Effect, Input, Machine, OperationId, Outbox, Setup, SubmitOptions};
+use crate::machine::{Effect, Input, Machine, Outbox, Setup};
 use crate::policy::{Policy, Schedule};
 use crate::provider::{Epoch, Provider, ProviderEvent, ReceiveEvent, Sent};
 use crate::snapshot::Snapshot;
@@ -30,7 +31,7 @@ use crate::sync::Notice;
 
 /// One session. Handles share it; tasks and timers refer to it weakly.
 pub(crate) struct Shared {
-    config: Config,
+    pub(super) config: Config,
     /// Tells the sessions of one driver apart.
     number: u64,
     handles: AtomicUsize,
@@ -45,19 +46,19 @@ pub(super) struct State {
     pub(super) jobs: Jobs,
     /// The store's revision of the record, if known.
     pub(super) revision: Option<Revision>,
-    slots: Slots,
+    pub(super) slots: Slots,
     /// There only while somebody waits.
     waiters: Option<Box<Waiters>>,
     subscribers: Subscribers,
-    moments: Moments,
+    pub(super) moments: Moments,
     pacer: Pacer,
     /// When the session is woken, if it is.
-    alarm: Option<Mono>,
+    pub(super) alarm: Option<Mono>,
 }
 
 /// What is done once the lock is released: it calls into somebody else's code.
 #[derive(Default)]
-struct Afterwards {
+pub(super) struct Afterwards {
     notices: Vec<Notice>,
     wakers: Vec<Waker>,
 }
@@ -191,7 +192,7 @@ impl Shared {
     }
 
     /// What is done without the lock.
-    fn finish_up(&self, afterwards: Afterwards) {
+    pub(super) fn finish_up(&self, afterwards: Afterwards) {
         for waker in afterwards.wakers {
             waker.wake();
         }
@@ -203,7 +204,13 @@ impl Shared {
     }
 
     /// One input: the machine's turn, then everything that follows from it.
-    fn step(&self, state: &mut State, now: Moment, input: Input, afterwards: &mut Afterwards) {
+    pub(super) fn step(
+        &self,
+        state: &mut State,
+        now: Moment,
+        input: Input,
+        afterwards: &mut Afterwards,
+    ) {
         let name = input.name();
         let mut outbox = thread_outbox::take();
         self.turn(state, now, input, &mut outbox);
@@ -212,7 +219,7 @@ impl Shared {
     }
 
     /// The machine's turn. What follows from it is in the outbox.
-    fn turn(&self, state: &mut State, now: Moment, input: Input, outbox: &mut Outbox) {
+    pub(super) fn turn(&self, state: &mut State, now: Moment, input: Input, outbox: &mut Outbox) {
         let mut pacing = SessionPacing {
             policy: &self.config.policy,
             budget: self.config.budget(),
@@ -223,7 +230,7 @@ impl Shared {
     }
 
     /// Everything that follows from the machine's turn.
-    fn follow(
+    pub(super) fn follow(
         &self,
         state: &mut State,
         name: &'static str,
@@ -243,19 +250,24 @@ impl Shared {
             state.subscribers.show(&snapshot);
         }
         for event in outbox.events.drain(..) {
-            tracing::debug!(
-                name: "moorline.event",
-                session = self.config.label(),
-                seq = event.seq,
-                epoch = %event.epoch,
-                event = event.kind.name(),
-            );
-            state.subscribers.tell(event);
+            self.tell(state, event);
         }
         for effect in outbox.effects.drain(..) {
             self.carry_out(state, effect, afterwards);
         }
         self.set_timer(state);
+    }
+
+    #[inline]
+    fn tell(&self, state: &mut State, event: Event) {
+        tracing::debug!(
+            name: "moorline.event",
+            session = self.config.label(),
+            seq = event.seq,
+            epoch = %event.epoch,
+            event = event.kind.name(),
+        );
+        state.subscribers.tell(event);
     }
 
     fn carry_out(&self, state: &mut State, effect: Effect, afterwards: &mut Afterwards) {
@@ -310,7 +322,7 @@ impl Shared {
 
     /// Sets the timer to the machine's next timeout. One that would fire too early stays: firing
     /// early does no harm, and a request then never moves it.
-    fn set_timer(&self, state: &mut State) {
+    pub(super) fn set_timer(&self, state: &mut State) {
         let Some((next, _)) = state.machine.next_timeout() else {
             return;
         };
@@ -341,75 +353,12 @@ impl Shared {
     /// The time, as exactly as the machine needs it where nothing but an expiry depends on the wall
     /// clock.
     #[inline]
-    fn roughly_now(&self, state: &mut State) -> Moment {
+    pub(super) fn roughly_now(&self, state: &mut State) -> Moment {
         if state.machine.watches_wall_clock() {
             state.moments.now(&*self.config.clock)
         } else {
             state.moments.roughly_now(&*self.config.clock)
         }
-    }
-
-    #[inline]
-    pub(super) fn submit_operation(&self, options: SubmitOptions) -> (OperationId, Option<Permit>) {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        let now = self.roughly_now(state);
-        let id = state.slots.open();
-        let mut outbox = thread_outbox::take();
-        self.turn(state, now, Input::Submit(id, options), &mut outbox);
-        if outbox.is_dispatch_of(id)
-            && let Some(identity) = state.machine.identity().cloned()
-        {
-            // Nearly always: nothing else follows, and the caller is here.
-            thread_outbox::give_back(outbox);
-            self.set_timer(state);
-            let generation = state.machine.identity_generation();
-            return (id, state.slots.dispatch_here(id, identity, generation));
-        }
-        let mut afterwards = Afterwards::default();
-        self.follow(state, "submit", &mut outbox, &mut afterwards);
-        drop(guard);
-        thread_outbox::give_back(outbox);
-        self.finish_up(afterwards);
-        (id, None)
-    }
-
-    /// An operation ended; its slot is free.
-    #[inline]
-    pub(super) fn end_operation(&self, id: OperationId, input: Input) {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        state.slots.close(id);
-        // Only what waits behind it depends on the time.
-        let now = if state.machine.held() == 0 && matches!(input, Input::Finished(..)) {
-            state.moments.last()
-        } else {
-            state.moments.now(&*self.config.clock)
-        };
-        let name = input.name();
-        // Nearly always empty, and then it costs nothing.
-        let mut outbox = Outbox::default();
-        self.turn(state, now, input, &mut outbox);
-        if outbox.is_empty() && !outbox.stale && !outbox.ignored {
-            return;
-        }
-        let mut afterwards = Afterwards::default();
-        self.follow(state, name, &mut outbox, &mut afterwards);
-        drop(guard);
-        self.finish_up(afterwards);
-    }
-
-    pub(super) fn forget_operation(&self, id: OperationId) {
-        self.lock().slots.close(id);
-    }
-
-    pub(super) fn look(
-        &self,
-        id: OperationId,
-        running: Option<u32>,
-        waker: &Waker,
-    ) -> Option<SlotState> {
-        self.lock().slots.look(id, running, waker)
     }
 
     /// Whether the session still acts for whom an operation was begun for.
@@ -481,14 +430,22 @@ impl State {
 }
 
 impl ReceiveEvent for Shared {
-    fn receive(&self, epoch: Epoch, event: ProviderEvent) -> bool {
+    fn receive(&self, epoch: Epoch, mut event: ProviderEvent) -> bool {
+        if let ProviderEvent::Message(message) = event {
+            // There may be many of these, and nearly always nothing follows but to tell them.
+            let mut guard = self.lock();
+            let state = &mut *guard;
+            let now = self.roughly_now(state);
+            match state.machine.pass_on(now, epoch, message) {
+                Ok(event) => {
+                    self.tell(state, event);
+                    return true;
+                }
+                Err(message) => event = ProviderEvent::Message(message),
+            }
+        }
         self.with_state(|shared, state, afterwards| {
-            // What is only passed on changes nothing, and there may be much of it.
-            let now = if matches!(event, ProviderEvent::Message(_)) {
-                shared.roughly_now(state)
-            } else {
-                state.moments.now(&*shared.config.clock)
-            };
+            let now = state.moments.now(&*shared.config.clock);
             shared.step(state, now, Input::Provider(epoch, event), afterwards);
             state.machine.epoch() == epoch
         })

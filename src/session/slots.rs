@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use slab::Slab;
-
 use crate::error::OperationError;
 use crate::identity::Identity;
 use crate::machine::OperationId;
@@ -13,17 +11,21 @@ use crate::machine::OperationId;
 /// nothing once the table has grown.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    /// Made with the first operation, and with room for it: most sessions never have more than one
-    /// at a time.
-    table: Option<Box<Slab<Slot>>>,
+    table: Box<[Slot]>,
     last_number: u64,
+    /// The place of a slot that is free; past the end if none is.
+    free: u32,
+    /// Whether the wallet had the last request wait for its answer.
+    pub(super) wallet_waits: bool,
 }
 
 #[derive(Debug)]
 struct Slot {
+    /// The number of the operation, which no other ever had; zero while the slot is free.
     number: u64,
     state: SlotState,
-    /// Counts how often the wallet was given the operation.
+    /// Counts how often the wallet was given the operation. In a free slot the place of the next
+    /// one that is free.
     round: u32,
     waker: Option<Waker>,
 }
@@ -51,26 +53,48 @@ pub(super) struct Permit {
 
 impl Slots {
     #[inline]
-    pub(super) fn open(&mut self) -> OperationId {
+    pub(super) fn open(&mut self, state: SlotState, waker: Option<Waker>) -> OperationId {
         self.last_number += 1;
-        let number = self.last_number;
-        let slot = Slot {
-            number,
-            state: SlotState::Held,
-            round: 0,
-            waker: None,
+        let id = OperationId {
+            slot: self.free,
+            number: self.last_number,
         };
-        let table = self
-            .table
-            .get_or_insert_with(|| Box::new(Slab::with_capacity(1)));
+        if self.free as usize == self.table.len() {
+            self.grow();
+        }
+        let slot = &mut self.table[id.slot as usize];
+        self.free = slot.round;
+        slot.number = id.number;
+        slot.round = match state {
+            SlotState::Running(round) => round,
+            _ => 0,
+        };
+        slot.state = state;
+        slot.waker = waker;
+        id
+    }
+
+    /// Doubles the room, from a single slot: most sessions never have more than one operation at a
+    /// time.
+    #[cold]
+    fn grow(&mut self) {
+        let mut table = std::mem::take(&mut self.table).into_vec();
+        let room = (table.len() * 2).max(1);
+        table.reserve_exact(room - table.len());
         // More than four billion operations at once do not fit into memory.
-        let slot = u32::try_from(table.insert(slot)).unwrap_or(u32::MAX);
-        OperationId { slot, number }
+        while let (true, Ok(place)) = (table.len() < room, u32::try_from(table.len())) {
+            table.push(Slot {
+                number: 0,
+                state: SlotState::Held,
+                round: place + 1,
+                waker: None,
+            });
+        }
+        self.table = table.into_boxed_slice();
     }
 
     fn get(&mut self, id: OperationId) -> Option<&mut Slot> {
         self.table
-            .as_mut()?
             .get_mut(id.slot as usize)
             .filter(|slot| slot.number == id.number)
     }
@@ -155,14 +179,17 @@ impl Slots {
         slot.take()
     }
 
-    /// Forgets an operation that is answered.
+    /// Forgets an operation that is answered, and returns whoever was to be woken for it.
     #[inline]
-    pub(super) fn close(&mut self, id: OperationId) {
-        if self.get(id).is_some()
-            && let Some(table) = &mut self.table
-        {
-            table.remove(id.slot as usize);
-        }
+    pub(super) fn close(&mut self, id: OperationId) -> Option<Waker> {
+        let free = self.free;
+        let slot = self.get(id)?;
+        slot.number = 0;
+        slot.state = SlotState::Held;
+        slot.round = free;
+        let waker = slot.waker.take();
+        self.free = id.slot;
+        waker
     }
 }
 
@@ -176,5 +203,29 @@ impl Slot {
             SlotState::Dispatched(permit) => SlotState::Running(permit.round),
         };
         Some(std::mem::replace(&mut self.state, next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_reused_and_numbers_are_not() {
+        let mut slots = Slots::default();
+        let mut open: Vec<OperationId> =
+            (0..5).map(|_| slots.open(SlotState::Held, None)).collect();
+        for _ in 0..100 {
+            let gone = open.remove(open.len() / 2);
+            slots.close(gone);
+            assert!(slots.get(gone).is_none());
+            // Closing it again takes nothing from whoever has the slot now.
+            let next = slots.open(SlotState::Running(1), None);
+            slots.close(gone);
+            assert_eq!(next.slot, gone.slot);
+            open.push(next);
+            assert!(open.iter().all(|id| slots.get(*id).is_some()));
+        }
+        assert_eq!(slots.table.len(), 8);
     }
 }

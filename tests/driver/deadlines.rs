@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use moorline::provider::ErrorKind;
+use moorline::provider::{ErrorKind, ProviderError};
 use moorline::{ConnectError, DisconnectReason, OperationError, Policy, Status};
 use moorline_scripted::{Behaviour, On};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::support::{connected, policy, short_deadlines, wallet};
+use crate::support::{connected, names, policy, short_deadlines, wallet};
 
 #[tokio::test(start_paused = true)]
 async fn h08_a_wallet_that_never_answers_an_open_fails_the_connect() {
@@ -128,4 +128,19 @@ async fn re_authentication_has_a_deadline() {
     assert_eq!(begun.elapsed().as_secs(), 60 + 120);
     let reason = DisconnectReason::ReauthFailed;
     assert_eq!(session.status(), Status::Disconnected { reason });
+}
+
+#[tokio::test(start_paused = true)]
+async fn h08_a_probe_after_a_long_request_has_all_of_its_time() {
+    let (session, wallet) = connected().await;
+    let cut = ProviderError::new(ErrorKind::Unreachable, "the answer was lost");
+    let late = Behaviour::fail(cut).after(Duration::from_secs(120));
+    wallet.on(On::Request, late);
+    let slow = Behaviour::answer().after(Duration::from_secs(1));
+    wallet.on(On::Probe, slow);
+    let mut events = session.events();
+    session.request("pay", json!({})).await.unwrap_err();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(names(&mut events), [] as [&str; 0]);
+    assert_eq!(session.status(), Status::Connected);
 }
