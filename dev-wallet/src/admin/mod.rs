@@ -1,6 +1,7 @@
 //! The admin endpoint: everything that [`Control`](crate::Control) does, at run time.
 
 mod act;
+mod apart;
 mod plan;
 
 use hyper::Method;
@@ -9,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use self::act::approval;
 pub use self::act::{Act, FaultName, Kind, PlaceName, SessionsName};
+pub use self::apart::{Ends, HowName};
 pub use self::plan::Plan;
 pub(crate) use self::plan::When;
 
