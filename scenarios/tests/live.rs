@@ -24,7 +24,7 @@ struct Remote(Control);
 
 impl WalletControl for Remote {
     fn supports(&self, command: &WalletCommand) -> bool {
-        !matches!(command, WalletCommand::Revoke)
+        !matches!(command, WalletCommand::Revoke { .. })
     }
 
     fn carry_out(&self, command: WalletCommand) -> CommandFuture<'_> {
@@ -35,12 +35,13 @@ impl WalletControl for Remote {
                     accounts,
                     network,
                     link,
+                    ..
                 } => {
                     self.0.set_accounts(accounts);
                     self.0.set_network(network);
                     self.0.set_link(link);
                 }
-                WalletCommand::Accounts(accounts) => {
+                WalletCommand::Accounts { accounts, .. } => {
                     self.0.change_accounts(accounts);
                 }
                 WalletCommand::Cut => {
@@ -84,7 +85,13 @@ async fn what_can_be_played_is_played() {
     let scenario = scenario(STORY);
     assert_eq!(playable_live(&scenario), Ok(()));
     let factory = move || provider.clone();
-    let report = run_live(&scenario, &factory, Some(&control), &RunOptions::default()).await;
+    let report = run_live(
+        &scenario,
+        &factory,
+        Some(Arc::new(control)),
+        &RunOptions::default(),
+    )
+    .await;
     assert!(report.passed(), "{report}");
     assert_eq!(report.played, 4);
 }
@@ -94,7 +101,13 @@ async fn what_is_not_so_fails_live_too() {
     let (provider, control) = wallet();
     let scenario = scenario("[[step]]\nuser = \"connect\"\nexpect.status = \"connecting\"");
     let factory = move || provider.clone();
-    let report = run_live(&scenario, &factory, Some(&control), &RunOptions::default()).await;
+    let report = run_live(
+        &scenario,
+        &factory,
+        Some(Arc::new(control)),
+        &RunOptions::default(),
+    )
+    .await;
     assert_eq!(report.outcome, Outcome::Failed);
 }
 

@@ -53,7 +53,7 @@ impl World<'_> {
             Check::Notices(wanted) => lists::notices(self, wanted, looked),
             Check::Invalidations(wanted) => lists::invalidations(self, wanted, looked),
             Check::Executed(method, wanted) => {
-                let seen = self.control().map_or(0, |wallet| wallet.executions(method));
+                let seen = self.executions(method);
                 one(seen == *wanted, wanted.to_string(), seen.to_string())
             }
             Check::Pending(wanted) => {
