@@ -8,6 +8,7 @@ mod describe;
 mod failure;
 mod graph;
 mod interrupt;
+mod live;
 mod output;
 mod provider;
 mod run;

@@ -21,6 +21,7 @@ pub type ActFuture<'a> = Pin<Box<dyn Future<Output = Result<Value, String>> + Se
 /// endpoint takes them, and answers the result.
 pub struct DevWalletControl<F> {
     act: F,
+    over_http: bool,
 }
 
 impl<F> DevWalletControl<F>
@@ -29,7 +30,31 @@ where
 {
     /// Control through this.
     pub fn new(act: F) -> Self {
-        Self { act }
+        Self {
+            act,
+            over_http: false,
+        }
+    }
+
+    /// Control for programs that reach the wallet over HTTP with an event stream. There an adapter
+    /// mends a broken stream by itself, and no session hears of a link that is only cut: the first
+    /// attempt to mend it, and its look whether the wallet is there, meet a closed connection too.
+    #[must_use]
+    pub fn over_http(mut self) -> Self {
+        self.over_http = true;
+        self
+    }
+
+    /// Breaks the link so that the adapter gives it up.
+    async fn cut(&self) -> Result<(), String> {
+        if self.over_http {
+            let fault = json!({ "fault": "close-unanswered", "place": "events", "times": 1 });
+            self.act("misbehave", fault).await?;
+            let look = json!({ "methods": ["isConnected"], "how": "close", "times": 2 });
+            self.act("treat", look).await?;
+        }
+        self.act("cut-all", json!({})).await?;
+        Ok(())
     }
 
     async fn act(&self, name: &'static str, fields: Value) -> Result<Value, String> {
@@ -159,9 +184,7 @@ where
                 }
                 self.act("become", fields).await?;
             }
-            WalletCommand::Cut => {
-                self.act("cut-all", json!({})).await?;
-            }
+            WalletCommand::Cut => self.cut().await?,
             WalletCommand::GoAway => {
                 self.act("refuse", json!({ "on": true })).await?;
                 self.act("cut-all", json!({})).await?;
@@ -247,6 +270,17 @@ where
             } => !accounts.is_empty() && network.is_some() && *link != NetworkLink::Unknown,
             WalletCommand::Link { link, .. } => *link != NetworkLink::Unknown,
             _ => true,
+        }
+    }
+
+    fn is_over_http(&self) -> bool {
+        self.over_http
+    }
+
+    fn lag(&self) -> Duration {
+        match self.over_http {
+            true => Duration::from_millis(5),
+            false => Duration::ZERO,
         }
     }
 

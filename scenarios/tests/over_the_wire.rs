@@ -48,6 +48,8 @@ fn provider(transport: Transport, wallet: &DevWallet) -> Arc<dyn Provider> {
         }
         Transport::Http => {
             let provider = HttpProvider::builder(&wallet.http_url())
+                .stream_backoff(Duration::from_millis(1), Duration::from_millis(1))
+                .all_transactions(true)
                 .poll_interval(SELDOM)
                 .max_stream_age(SELDOM);
             Arc::new(provider.build().expect("a provider"))
@@ -55,16 +57,20 @@ fn provider(transport: Transport, wallet: &DevWallet) -> Arc<dyn Provider> {
     }
 }
 
-fn control(wallet: &DevWallet) -> Arc<dyn moorline_scenarios::WalletControl> {
+fn control(transport: Transport, wallet: &DevWallet) -> Arc<dyn moorline_scenarios::WalletControl> {
     let control = wallet.control();
-    Arc::new(DevWalletControl::new(move |name, mut fields: Value| {
+    let acts = DevWalletControl::new(move |name, mut fields: Value| {
         let control = control.clone();
         Box::pin(async move {
             fields["do"] = json!(name);
             let act: Act = serde_json::from_value(fields).map_err(|why| why.to_string())?;
             control.act(act).await.map_err(|why| why.to_string())
         })
-    }))
+    });
+    match transport {
+        Transport::WebSocket => Arc::new(acts),
+        Transport::Http => Arc::new(acts.over_http()),
+    }
 }
 
 fn play(scenario: &Scenario, transport: Transport, wallets: &tokio::runtime::Handle) -> Report {
@@ -73,8 +79,13 @@ fn play(scenario: &Scenario, transport: Transport, wallets: &tokio::runtime::Han
         .expect("a wallet");
     let wallet = Arc::new(wallet);
     let served = wallet.clone();
-    let factory = move || provider(transport, &served);
-    run_live_stepped(scenario, &factory, control(&wallet), &RunOptions::default())
+    let factory = move || Ok(provider(transport, &served));
+    run_live_stepped(
+        scenario,
+        &factory,
+        control(transport, &wallet),
+        &RunOptions::default(),
+    )
 }
 
 #[test]

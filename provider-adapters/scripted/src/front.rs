@@ -4,8 +4,8 @@
 use std::fmt;
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -63,6 +63,8 @@ pub struct FrontProvider {
     wire: Option<Arc<dyn Wire>>,
     wallet: Wallet,
     flying: Arc<AtomicUsize>,
+    /// Calls whose arrangements nobody has ended, as their futures were dropped.
+    unfinished: Arc<Mutex<Vec<What>>>,
 }
 
 /// How many calls are on their way: neither answered nor held back on purpose. Cheap to clone.
@@ -91,6 +93,7 @@ impl Control {
             wire,
             wallet: self.wallet().clone(),
             flying: flying.0.clone(),
+            unfinished: Arc::default(),
         }
     }
 }
@@ -123,6 +126,12 @@ impl FrontProvider {
         }
     }
 
+    fn lock_unfinished(&self) -> std::sync::MutexGuard<'_, Vec<What>> {
+        self.unfinished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn play<T>(
         &self,
         call: What,
@@ -135,6 +144,10 @@ impl FrontProvider {
             guard,
             ..
         } = begun;
+        let unfinished = std::mem::take(&mut *self.lock_unfinished());
+        for call in unfinished {
+            self.arrange(&call, Arrangement::Over).await?;
+        }
         let result = self.treated(&call, behaviour, overruled, forward).await;
         guard.end(match &result {
             Ok(_) => Ending::Answered,
@@ -170,8 +183,10 @@ impl FrontProvider {
             tokio::time::sleep(behaviour.after).await;
         }
         let _flight = Flight::begin(&self.flying);
+        self.lock_unfinished().push(call.clone());
         self.arrange(call, how).await?;
         let result = forward.await;
+        self.lock_unfinished().retain(|other| other != call);
         self.arrange(call, Arrangement::Over).await?;
         result
     }
@@ -186,7 +201,7 @@ impl FrontProvider {
     ) -> Result<T, ProviderError> {
         let silent = matches!(behaviour.outcome, Outcome::Silence);
         // A request is the wallet's once it has it; an answer that is late tells the truth of then.
-        let executed = behaviour.as_of_call || (silent && matches!(call, What::Request { .. }));
+        let executed = behaviour.as_of_call || matches!(call, What::Request { .. });
         {
             let _flight = Flight::begin(&self.flying);
             self.arrange(call, Arrangement::Hold { executed }).await?;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use moorline::{Account, NetworkId, NetworkLink, Timestamp};
 use moorline_scripted::{Arrangement, What};
@@ -103,6 +104,17 @@ pub trait WalletControl: Send + Sync + 'static {
     ///
     /// A sentence that says what went wrong: the step then fails with it.
     fn carry_out(&self, command: WalletCommand) -> CommandFuture<'_>;
+
+    /// Whether it is reached over HTTP with an event stream, rather than over one connection.
+    fn is_over_http(&self) -> bool {
+        false
+    }
+
+    /// How long the adapter may take, on the program's own clock, to notice that the link is gone.
+    /// Where that is not at once, times are compared to within a tenth of a second.
+    fn lag(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// How often the wallet executed requests of this method, a method of the scenario. `None` from
     /// a wallet that does not tell.

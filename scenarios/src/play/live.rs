@@ -14,7 +14,8 @@ use crate::model::{Action, Check, HookPlan, Scenario, Step};
 use crate::report::{Failure, Outcome, Report, short};
 
 /// Makes a provider for each session of a scenario, on the runtime the scenario is played on.
-pub type ProviderFactory = dyn Fn() -> Arc<dyn Provider> + Send + Sync;
+/// What it says of a provider that cannot be made ends the run.
+pub type ProviderFactory = dyn Fn() -> Result<Arc<dyn Provider>, String> + Send + Sync;
 
 /// A step that cannot be played live, and why.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -66,7 +67,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// Every step that cannot be played, with the reason.
 pub fn playable_live(scenario: &Scenario) -> Result<(), Vec<Unplayable>> {
-    let unplayable = find_unplayable(scenario, Time::Real, true, |_| true);
+    let unplayable = find_unplayable(scenario, Time::Real, true, false, |_| true);
     if unplayable.is_empty() {
         Ok(())
     } else {
@@ -140,7 +141,8 @@ async fn run_at(
     let seed = seed(scenario, options);
     let supports =
         |command: &WalletCommand| control.as_ref().is_some_and(|it| it.supports(command));
-    let unplayable = find_unplayable(scenario, time, control.is_some(), supports);
+    let over_http = control.as_ref().is_some_and(|it| it.is_over_http());
+    let unplayable = find_unplayable(scenario, time, control.is_some(), over_http, supports);
     if !unplayable.is_empty() {
         let mut report = Report::new(scenario, seed);
         report.outcome = Outcome::Skipped;
@@ -176,6 +178,7 @@ fn find_unplayable(
     scenario: &Scenario,
     time: Time,
     controlled: bool,
+    over_http: bool,
     supports: impl Fn(&WalletCommand) -> bool,
 ) -> Vec<Unplayable> {
     let mut found = Vec::new();
@@ -185,6 +188,9 @@ fn find_unplayable(
         reason: reason.into(),
     };
     if let Some(reason) = &scenario.virtual_only {
+        found.push(whole(reason));
+    }
+    if let Some(reason) = scenario.not_over_http.as_ref().filter(|_| over_http) {
         found.push(whole(reason));
     }
     let setup = &scenario.wallet;
@@ -298,6 +304,13 @@ fn check_reason(check: &Check, time: Time, controlled: bool) -> Option<String> {
         ),
         Check::Calls(wanted) if real && wanted.iter().any(|call| call.at.is_some()) => {
             Some(exact.into())
+        }
+        Check::Events(wanted) | Check::Includes(wanted)
+            if wanted
+                .iter()
+                .any(|event| event.fields.iter().any(|(key, _)| key == "url")) =>
+        {
+            Some("a live wallet has addresses of its own".into())
         }
         Check::Elapsed(_) | Check::ExpiresAt(_) if real => Some(exact.into()),
         Check::Events(wanted) | Check::Includes(wanted) if real && timed(wanted) => {

@@ -6,7 +6,7 @@ use moorline::provider::{ErrorKind, ProviderEvent};
 use moorline::{Epoch, ProviderError, Timestamp};
 use moorline_scripted::Control;
 
-use super::command::{WalletControl, command_for};
+use super::command::{WalletCommand, WalletControl, command_for};
 use super::world::{Side, World};
 use crate::model::{Target, Utterance, WalletDeed};
 
@@ -46,8 +46,16 @@ impl World<'_> {
         }
         let live = live.ok_or("nobody controls this wallet")?;
         if let Some((command, times)) = command_for(deed, self.now())? {
+            let cuts = matches!(command, WalletCommand::Cut | WalletCommand::GoAway);
             for _ in 0..times {
                 live.carry_out(command.clone()).await?;
+                if times > 1 {
+                    self.pace.settle().await;
+                }
+            }
+            if cuts && !live.lag().is_zero() {
+                self.pace.settle().await;
+                self.pace.advance(live.lag()).await;
             }
         }
         Ok(())

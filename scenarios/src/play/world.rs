@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::command::{WalletCommand, WalletControl};
 use super::hooks::ScriptedHook;
 use super::live::ProviderFactory;
+use super::matching::Times;
 use super::named::Named;
 use super::pace::{Pace, Stillness};
 use super::recorder::{Log, record};
@@ -160,7 +161,6 @@ impl<'s> World<'s> {
             Pace::Stepped { flying, .. } => flying.clone(),
             _ => Flying::default(),
         };
-        let kind = factory().kind().to_owned();
         let side = Side::Live(Live {
             factory,
             control,
@@ -170,7 +170,6 @@ impl<'s> World<'s> {
         });
         let clock = Arc::new(VirtualClock::starting_at(start));
         let mut world = Self::new(scenario, seed, pace, start, Some(clock), side);
-        world.kind = kind;
         world.watched_afterwards = stepped;
         world
     }
@@ -257,6 +256,27 @@ impl<'s> World<'s> {
         }
     }
 
+    /// How far times may be from what is expected.
+    pub(super) fn tolerance(&self) -> Duration {
+        match self.live_control() {
+            Some(control) if !control.lag().is_zero() => Duration::from_millis(100),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Whether a time is as expected.
+    pub(super) fn is_time(&self, wanted: Duration, seen: Duration) -> bool {
+        wanted.abs_diff(seen) <= self.tolerance()
+    }
+
+    /// What times in expectations are counted from.
+    pub(super) fn times(&self) -> Times {
+        Times {
+            start: self.start,
+            tolerance: self.tolerance(),
+        }
+    }
+
     pub(super) fn is_live(&self) -> bool {
         matches!(self.side, Side::Live(_))
     }
@@ -301,7 +321,8 @@ impl<'s> World<'s> {
         let provider = match &self.side {
             Side::Scripted(provider, _) => provider.clone(),
             Side::Live(live) => {
-                let mut provider = (live.factory)();
+                let mut provider = (live.factory)()?;
+                provider.kind().clone_into(&mut self.kind);
                 if let Some(control) = &live.control {
                     provider = Arc::new(Named::new(provider, control.clone()));
                 }
