@@ -1,6 +1,8 @@
 //! The wallet that scenarios are played against, and who controls it.
 
-use std::sync::Arc;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use moorline::Provider;
@@ -13,6 +15,9 @@ use crate::failure::Failure;
 /// How long a wallet's admin endpoint is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The longest answer that is read, in bytes.
+const LONGEST: usize = 1024 * 1024;
+
 /// With a stepped clock no adapter looks by itself within this time.
 const SELDOM: Duration = Duration::from_secs(40 * 3600);
 
@@ -20,14 +25,14 @@ const SELDOM: Duration = Duration::from_secs(40 * 3600);
 pub(crate) struct LiveWallet {
     url: String,
     over_http: bool,
-    /// The address of its admin endpoint, if there is one.
-    admin: Option<String>,
+    /// Its admin endpoint, if there is one.
+    admin: Option<Arc<Admin>>,
 }
 
 impl LiveWallet {
     /// The wallet at `url`. Its admin endpoint is looked for where a development wallet of this
     /// computer has it, if none is named.
-    pub(crate) async fn find(url: &str, admin: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) fn find(url: &str, admin: Option<&str>) -> Result<Self, Failure> {
         let scheme = url
             .split(':')
             .next()
@@ -40,19 +45,18 @@ impl LiveWallet {
         };
         // What cannot be an address is said before anything is played.
         wallet.provider(false)?;
-        if let Some(admin) = admin {
-            let admin = admin.trim_end_matches('/').to_owned();
-            ask(&client()?, &format!("{admin}/state"))
-                .await
-                .map_err(|why| Failure::Admin(format!("{admin}: {why}")))?;
-            wallet.admin = Some(admin);
-        } else if let Some(admin) = guess(url)
-            && let Ok(client) = client()
-            && let Ok(state) = ask(&client, &format!("{admin}/state")).await
-            && state["profile"].is_string()
-        {
-            wallet.admin = Some(admin);
-        }
+        let look = |url: &str| {
+            let admin = Admin::at(url)?;
+            let state = admin.ask("GET", "state", "")?;
+            match state["profile"].is_string() {
+                true => Ok(Arc::new(admin)),
+                false => Err("it is no admin endpoint of a development wallet".to_owned()),
+            }
+        };
+        wallet.admin = match admin {
+            Some(url) => Some(look(url).map_err(|why| Failure::Admin(format!("{url}: {why}")))?),
+            None => guess(url).and_then(|url| look(&url).ok()),
+        };
         Ok(wallet)
     }
 
@@ -97,8 +101,8 @@ impl LiveWallet {
     pub(crate) fn control(&self) -> Option<Arc<dyn WalletControl>> {
         let admin = self.admin.clone()?;
         let acts = DevWalletControl::new(move |name, fields| {
-            let url = format!("{admin}/{name}");
-            let act: ActFuture<'static> = Box::pin(async move { post(&url, &fields).await });
+            let done = admin.act(name, &fields);
+            let act: ActFuture<'static> = Box::pin(std::future::ready(done));
             act
         });
         Some(match self.over_http {
@@ -117,42 +121,88 @@ fn guess(url: &str) -> Option<String> {
     here.then(|| format!("http://{place}/admin"))
 }
 
-fn client() -> Result<reqwest::Client, Failure> {
-    // No proxy: the endpoint is on this computer. One connection a request: every run has a runtime
-    // of its own, and so has every connection.
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .pool_max_idle_per_host(0)
-        .timeout(PATIENCE);
-    client
-        .build()
-        .map_err(|why| Failure::Admin(why.to_string()))
+/// A connection to an admin endpoint. One for all: it stands while the wallet refuses new ones.
+///
+/// It is the computer's own socket, not one of a runtime: every run has a runtime of its own, and a
+/// clock that is stepped.
+struct Admin {
+    /// Host and port, and the path.
+    place: String,
+    path: String,
+    stream: Mutex<Option<BufReader<TcpStream>>>,
 }
 
-async fn ask(client: &reqwest::Client, url: &str) -> Result<Value, String> {
-    let answer = client
-        .get(url)
-        .send()
-        .await
-        .map_err(|why| why.to_string())?;
-    read(answer).await
-}
-
-async fn post(url: &str, fields: &Value) -> Result<Value, String> {
-    let client = client().map_err(|why| why.to_string())?;
-    let request = client.post(url).body(fields.to_string());
-    let answer = request.send().await.map_err(|why| why.to_string())?;
-    let answer = read(answer).await?;
-    match answer["ok"] == json!(true) {
-        true => Ok(answer["result"].clone()),
-        false => Err(answer["error"].as_str().unwrap_or("it failed").to_owned()),
+impl Admin {
+    fn at(url: &str) -> Result<Self, String> {
+        let no_address = || "the address of an admin endpoint begins with `http://`".to_owned();
+        let rest = url.strip_prefix("http://").ok_or_else(no_address)?;
+        let (place, path) = rest.split_once('/').unwrap_or((rest, ""));
+        Ok(Self {
+            place: place.to_owned(),
+            path: path.trim_end_matches('/').to_owned(),
+            stream: Mutex::default(),
+        })
     }
-}
 
-async fn read(answer: reqwest::Response) -> Result<Value, String> {
-    let text = answer.text().await.map_err(|why| why.to_string())?;
-    serde_json::from_str(&text)
-        .map_err(|_| "it is no admin endpoint of a development wallet".into())
+    fn act(&self, name: &str, fields: &Value) -> Result<Value, String> {
+        let answer = self.ask("POST", name, &fields.to_string())?;
+        match answer["ok"] == json!(true) {
+            true => Ok(answer["result"].clone()),
+            false => Err(answer["error"].as_str().unwrap_or("it failed").to_owned()),
+        }
+    }
+
+    fn ask(&self, method: &str, name: &str, body: &str) -> Result<Value, String> {
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = self.exchange(&mut stream, method, name, body);
+        if answer.is_err() {
+            *stream = None;
+        }
+        let answer = answer.map_err(|why| why.to_string())?;
+        let no_endpoint = |_| "it is no admin endpoint of a development wallet".to_owned();
+        serde_json::from_slice(&answer).map_err(no_endpoint)
+    }
+
+    fn exchange(
+        &self,
+        stream: &mut Option<BufReader<TcpStream>>,
+        method: &str,
+        name: &str,
+        body: &str,
+    ) -> std::io::Result<Vec<u8>> {
+        let reader = match stream {
+            Some(reader) => reader,
+            None => {
+                let socket = TcpStream::connect(&self.place)?;
+                socket.set_nodelay(true)?;
+                socket.set_read_timeout(Some(PATIENCE))?;
+                stream.insert(BufReader::new(socket))
+            }
+        };
+        let (place, path, length) = (&self.place, &self.path, body.len());
+        let request = format!(
+            "{method} /{path}/{name} HTTP/1.1\r\nhost: {place}\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        reader.get_mut().write_all(request.as_bytes())?;
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line)? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            let line = line.trim_end().to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(said) = line.strip_prefix("content-length:") {
+                length = said.trim().parse().unwrap_or(0);
+            }
+        }
+        let mut answer = vec![0; length.min(LONGEST)];
+        reader.read_exact(&mut answer)?;
+        Ok(answer)
+    }
 }
 
 #[cfg(test)]

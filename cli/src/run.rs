@@ -22,9 +22,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), Failure> {
         None => RunOptions::default(),
     };
     let wallet = match &args.live {
-        Some(url) => Some(Arc::new(
-            LiveWallet::find(url, args.admin.as_deref()).await?,
-        )),
+        Some(url) => Some(Arc::new(LiveWallet::find(url, args.admin.as_deref())?)),
         None => None,
     };
     let mut reports = Vec::new();

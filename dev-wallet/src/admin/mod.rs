@@ -4,6 +4,8 @@ mod act;
 mod apart;
 mod plan;
 
+use std::sync::atomic::Ordering;
+
 use hyper::Method;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -32,6 +34,7 @@ pub(crate) async fn serve(state: &DevWalletState, asked: Asked) -> Reply {
     if asked.headers.contains_key(hyper::header::ORIGIN) {
         return problem(403, "the admin endpoint is not for pages");
     }
+    asked.line.steering.store(true, Ordering::Relaxed);
     let name = asked.path.trim_start_matches("/admin").trim_matches('/');
     match (&asked.method, name) {
         (&Method::GET, "" | "acts") => Reply::json(200, &acts()),
