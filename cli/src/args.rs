@@ -40,6 +40,11 @@ pub(crate) enum Command {
     /// Then it disconnects, so that the wallet knows. Exits with 1 if the connection cannot be
     /// made or ends by itself.
     Connect(ConnectArgs),
+    /// Checks whether a wallet conforms to CIP-0103, ours or another's.
+    ///
+    /// Over ws:// the synchronous API, over http:// the asynchronous one. Ends the session there.
+    /// Exits with 1 if the wallet does not conform, with 2 if it cannot be checked.
+    Check(CheckArgs),
     /// Runs a development wallet that speaks CIP-0103 over a WebSocket and over HTTP.
     ///
     /// Prints its addresses and serves until Ctrl-C. Not for production: everybody who reaches the
@@ -136,6 +141,72 @@ pub(crate) struct LoginArgs {
     /// Has the gateway make a session on this network where there is none.
     #[arg(long, value_name = "ID", requires = "how")]
     pub(crate) network: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// The wallet: ws://.. or wss://.., or the address its dApp API is posted to
+    #[arg(required_unless_present = "list")]
+    pub(crate) url: Option<String>,
+    /// Print every check and every known deviation, and check nothing.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Whose known deviations to forgive.
+    #[arg(long, value_enum, default_value_t = ProfileArg::Strict)]
+    pub(crate) profile: ProfileArg,
+    /// Print one JSON object a line, the summary last.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write a JUnit report to this file, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Report only these checks, or areas.
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub(crate) only: Vec<String>,
+    /// The environment variable with the token to log in with.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["api_key_env", "client_id"])]
+    pub(crate) token_env: Option<String>,
+    /// The environment variable with the API key to log in with.
+    #[arg(long, value_name = "NAME", conflicts_with = "client_id")]
+    pub(crate) api_key_env: Option<String>,
+    /// Log in with OAuth 2.0 client credentials: the client's id.
+    #[arg(long, value_name = "ID", requires_all = ["client_secret_env", "issuer"])]
+    pub(crate) client_id: Option<String>,
+    /// The environment variable with the client's secret.
+    #[arg(long, value_name = "NAME", requires = "client_id")]
+    pub(crate) client_secret_env: Option<String>,
+    /// The identity provider that gives the token.
+    #[arg(long, value_name = "URL", requires = "client_id")]
+    pub(crate) issuer: Option<String>,
+    /// A person is at the wallet: print what they are to do, and wait for them.
+    #[arg(long)]
+    pub(crate) interactive: bool,
+    /// The wallet is `moorline wallet` on this computer: play the person at it.
+    #[arg(long, conflicts_with = "interactive")]
+    pub(crate) drive_dev_wallet: bool,
+    /// The wallet is `moorline wallet`, with its admin endpoint here: play the person at it.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["interactive", "drive_dev_wallet"])]
+    pub(crate) admin: Option<String>,
+    /// A file with the commands to submit (a JSON array). A wallet with a real ledger needs some
+    /// that its ledger knows.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) commands: Option<PathBuf>,
+    /// How long an answer may take.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+}
+
+/// Whose known deviations `check` forgives.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum ProfileArg {
+    /// Those of the generation that the wallet behaves like
+    Auto,
+    /// Nobody's
+    Strict,
+    /// Those of the reference gateway of May 2026
+    G1,
+    /// Those of the reference gateway of August to November 2026
+    G2,
 }
 
 #[derive(Debug, clap::Args)]

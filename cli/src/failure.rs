@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use moorline::{BuildError, ConnectError};
 use moorline_cip0103::ConfigError;
 use moorline_cip0103::auth::AuthError;
+use moorline_conformance::{CheckError, Unable};
 use moorline_dev_wallet::{FileError, StartError};
 
 /// Why a command failed.
@@ -35,6 +36,14 @@ pub(crate) enum Failure {
     Admin(String),
     #[error("{0} scenario files cannot be used; nothing was played")]
     BadScenarios(usize),
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    #[error(transparent)]
+    Person(#[from] Unable),
+    #[error("the commands in {} cannot be used: {why}", .path.display())]
+    BadCommands { path: PathBuf, why: String },
+    #[error("the wallet does not conform: {failed} of {total} MUSTs failed")]
+    DoesNotConform { failed: usize, total: usize },
     #[error("the report could not be written to {}: {source}", .path.display())]
     Report {
         path: PathBuf,
@@ -54,10 +63,13 @@ impl Failure {
         match self {
             Self::Address(_)
             | Self::Auth(_)
+            | Self::BadCommands { .. }
             | Self::BadScenarios(_)
+            | Self::Check(_)
             | Self::File(_)
             | Self::Login(_)
-            | Self::NoSecret(_) => ExitCode::from(2),
+            | Self::NoSecret(_)
+            | Self::Person(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }

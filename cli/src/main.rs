@@ -1,6 +1,7 @@
 //! The `moorline` command.
 
 mod args;
+mod check;
 mod connect;
 mod countdown;
 mod demo;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Graph { format } => output::whole(&graph::draw(format)).map_err(Failure::from),
         Command::Demo { json } => in_runtime(demo::run(Output::new(json))),
         Command::Run(options) => in_runtime(run::run(options)),
+        Command::Check(options) => in_runtime(check::run(options)),
         Command::Connect(options) => in_runtime(connect::run(options)),
         Command::Wallet(options) => in_runtime(wallet::run(options)),
     };

@@ -97,5 +97,11 @@ fn present(wallet: &DevWallet, output: Output) {
     } else {
         output.say("only this computer can reach it");
     }
+    let base = http_url.trim_end_matches("/api/v0/dapp");
+    if wallet.needs_login() {
+        output.say(&format!(
+            "over HTTP log in at {base}/login/, or with a token of {base}/idp"
+        ));
+    }
     output.say(&format!("connect with: moorline connect {url}"));
 }

@@ -87,14 +87,14 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
 ) {
     let mut frame = Vec::new();
     loop {
-        state.until(|inner| !inner.faults.freeze).await;
+        state.until_frozen(false).await;
         frame.clear();
         let received = tokio::select! {
             received = receiver.receive(&mut frame) => received,
             // Never polled again after this: the frame it was in is lost with the connection,
             // which the client takes for dead by then.
-            () = state.until(|inner| inner.faults.freeze) => {
-                state.until(|inner| !inner.faults.freeze).await;
+            () = state.until_frozen(true) => {
+                state.until_frozen(false).await;
                 return;
             }
         };
@@ -132,7 +132,7 @@ async fn write<S: AsyncRead + AsyncWrite + Unpin>(
     state: &DevWalletState,
 ) {
     while let Some(message) = queue.recv().await {
-        state.until(|inner| !inner.faults.freeze).await;
+        state.until_frozen(false).await;
         let sent = match message {
             Outgoing::Text(text) => sender.send_text_owned(text).await,
             Outgoing::Bytes(bytes) => sender.send_binary(bytes).await,

@@ -19,8 +19,6 @@ use crate::treat::Treatments;
 pub(crate) struct Faults {
     /// Requests wait, unanswered.
     pub(crate) hang: bool,
-    /// Sockets are not even read.
-    pub(crate) freeze: bool,
     /// Every request takes this long before it is executed.
     pub(crate) slow: Option<Duration>,
     /// Every request is answered with this error.

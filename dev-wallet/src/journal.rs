@@ -53,14 +53,14 @@ impl Happening {
 }
 
 impl Inner {
-    /// Notes something that happened.
+    /// Notes something that happened. Kept here and not traced: what clients say of themselves may
+    /// hold anything.
     pub(crate) fn record(&mut self, kind: &'static str, what: &str, note: String) {
         let journal = &mut self.journal;
         journal.total += 1;
         if journal.entries.len() == KEPT {
             journal.entries.pop_front();
         }
-        tracing::debug!(kind, what, note, "happened at the wallet");
         journal.entries.push_back(Happening {
             number: journal.total,
             at: SystemTime::now(),

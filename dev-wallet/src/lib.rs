@@ -6,9 +6,34 @@
 //! it. Behind it are accounts with real Ed25519 keys, a session with a real (signed) JWT, and a
 //! ledger in memory.
 //!
+//! Over HTTP, at the same port, it is a wallet gateway: the asynchronous dApp API by POST, events
+//! as server-sent events, a user API to log in by, a small OpenID Connect provider, and pages for
+//! people. [`Profile`] says whose manners it has there: the standard's, or those of one of the two
+//! generations of gateways that are in use; each way in which they leave the standard is a switch
+//! of [`Dialect`].
+//!
+//! | path | what it is |
+//! |---|---|
+//! | `/api/v0/dapp` | JSON-RPC by POST: the dApp API |
+//! | `/api/v0/dapp/events` | server-sent events; the token in the header or as `?token=` |
+//! | `/api/v0/user` | JSON-RPC by POST: sessions, networks, transactions |
+//! | `/idp/…` | discovery, keys, authorization code with PKCE, client credentials, refresh |
+//! | `/ledger/…` | the ledger itself, for direct reads |
+//! | `/login/`, `/approve/…` | pages for people |
+//! | `/.well-known/wallet-gateway-…`, `/healthz`, `/readyz` | who and how it is |
+//! | `/admin/…` | `POST` the name of an [`Act`]; `GET` `state`, `log` and `acts`; from this computer alone |
+//! | anything else | a WebSocket |
+//!
+//! Out of the box there is a user `dev-user` without a password, a public program `moorline-cli`, a
+//! confidential one `moorline-backend` with the secret `dev-secret`, and (in [`Profile::G2`]) the
+//! API key `dev-api-key`. [`DevWalletConfig`] has others from a file. Whoever knows the address of
+//! a transaction's page may decide on it.
+//!
 //! What sets it apart is its [`Control`]: while clients are connected, it switches the party or
 //! the network, ends the session, cuts every connection, refuses new ones, falls silent, sends
-//! garbage. And it remembers every request, so that a test can prove what the wallet saw.
+//! garbage; over HTTP it breaks streams, loses and doubles events, answers with pages, restarts. The
+//! same is done by the admin endpoint, and by a [`Plan`] at its time. And it remembers every request,
+//! so that a test can prove what the wallet saw.
 //!
 //! ```
 //! use moorline_dev_wallet::{Approval, DevWallet};
@@ -30,7 +55,8 @@
 //!
 //! # How it is built
 //!
-//! Methods, params and answers go through jsonrpsee's `RpcModule`. The sockets are its own, with
+//! Methods, params and answers go through jsonrpsee's `RpcModule`. HTTP is `hyper`, connection by
+//! connection, on sockets that can be frozen, cut and slowed byte by byte. WebSockets are its own, with
 //! `soketto`, the WebSocket implementation below jsonrpsee's server: that server pushes
 //! notifications only to who has subscribed (CIP-0103 has no subscriptions), writes nothing but
 //! valid JSON (a hostile wallet must be able to), always answers pings (a frozen one does not),

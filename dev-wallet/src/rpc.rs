@@ -59,7 +59,10 @@ pub(crate) fn read(state: &DevWalletState, connection: u64, frame: &[u8]) -> Inc
         .and_then(|params| serde_json::from_str(params).ok())
         .unwrap_or_default();
     let id = serde_json::to_value(&request.id).unwrap_or_default();
-    state.change(|inner| inner.log.saw(connection, id, &request.method, read));
+    state.change(|inner| {
+        inner.log.saw(connection, id, &request.method, read);
+        inner.record("request", &request.method, "over a WebSocket".to_owned());
+    });
     Incoming::Call(Call {
         connection,
         id: request.id.clone().into_owned(),

@@ -31,6 +31,8 @@ struct Shared {
     inner: Mutex<Inner>,
     /// Counts changes, so that they can be waited for.
     version: watch::Sender<u64>,
+    /// Whether sockets are frozen: every connection waits for that, and for nothing else.
+    frozen: watch::Sender<bool>,
 }
 
 /// The state itself.
@@ -69,6 +71,7 @@ impl DevWalletState {
         Self(Arc::new(Shared {
             inner: Mutex::new(inner),
             version: watch::Sender::new(0),
+            frozen: watch::Sender::new(false),
         }))
     }
 
@@ -88,6 +91,19 @@ impl DevWalletState {
         let result = change(&mut self.lock());
         self.changed();
         result
+    }
+
+    /// Freezes every socket, or lets them go.
+    pub(crate) fn freeze(&self, freeze: bool) {
+        self.0.frozen.send_replace(freeze);
+        self.changed();
+    }
+
+    /// Waits until sockets are frozen, or are not. Cancel safe.
+    pub(crate) async fn until_frozen(&self, frozen: bool) {
+        let mut watch = self.0.frozen.subscribe();
+        // The sender lives as long as this state.
+        watch.wait_for(|it| *it == frozen).await.ok();
     }
 
     /// Waits until the state is so. Cancel safe.

@@ -62,6 +62,11 @@ impl DevWallet {
         self.state.lock().dialect()
     }
 
+    /// Whether a program needs a token over HTTP.
+    pub fn needs_login(&self) -> bool {
+        self.state.lock().gateway.require_login
+    }
+
     /// The network it is on.
     pub fn network(&self) -> String {
         self.state.lock().network.clone()

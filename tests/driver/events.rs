@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use moorline::Account;
+use moorline::provider::UserActionKind;
 use moorline::session::EventItem;
+use moorline::{Account, ProviderEvent, UserAction};
 use serde_json::json;
 
 use crate::support::{connected, names, published, settle, unreachable, wallet};
@@ -27,6 +28,18 @@ async fn h49_a_slow_subscriber_blocks_nobody_and_is_told_what_it_missed() {
         (last - 7..=last).collect::<Vec<_>>(),
         "the newest are there, in order"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_that_an_operation_waits_for_is_told_and_a_stray_login_is_not() {
+    let (session, wallet) = connected().await;
+    let mut events = session.events();
+    for kind in [UserActionKind::Login, UserActionKind::Approve] {
+        let action = UserAction::new(kind, "https://wallet.example/approve");
+        wallet.push(ProviderEvent::UserActionRequired(action));
+    }
+    assert_eq!(names(&mut events), ["user:action-required"]);
+    assert!(session.snapshot().is_connected());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! `moorline connect` and `moorline wallet`.
 
-use moorline_dev_wallet::{Approval, Control, DevWallet};
+use moorline_dev_wallet::{Approval, Control, DevWallet, Profile};
 use serde_json::Value;
 
 use crate::support::{Running, nobody, run, wallet};
@@ -155,7 +155,7 @@ fn a_rejected_connection_is_a_failure() {
 
 #[test]
 fn an_address_that_is_none_is_bad_input() {
-    for address in ["nonsense", "http://127.0.0.1:1", "ws://"] {
+    for address in ["nonsense", "ftp://127.0.0.1:1", "ws://"] {
         let ran = run(&["connect", address]);
         assert_eq!(ran.code, 2, "{address}: {}", ran.stderr);
         assert!(ran.stderr.starts_with("moorline: "), "{}", ran.stderr);
@@ -198,4 +198,94 @@ fn a_port_that_is_taken_is_a_failure_in_plain_words() {
     let ran = run(&["wallet", "--listen", address]);
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains(address), "{}", ran.stderr);
+}
+
+/// A wallet in this process whose gateway side wants to know who comes.
+fn own_gateway() -> (DevWallet, tokio::runtime::Runtime) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let start = DevWallet::builder().profile(Profile::G2).start();
+    let wallet = runtime.block_on(start).unwrap();
+    (wallet, runtime)
+}
+
+#[test]
+fn a_remote_gateway_is_connected_to_with_a_secret_from_the_environment() {
+    let (wallet, _runtime) = own_gateway();
+    let (url, issuer) = (
+        wallet.http_url(),
+        wallet.http_url().replace("/api/v0/dapp", "/idp"),
+    );
+    let args = [
+        "connect",
+        &url,
+        "--json",
+        "--issuer",
+        &issuer,
+        "--client-id",
+        "moorline-backend",
+        "--client-secret-env",
+        "TEST_SECRET",
+        "--network",
+        "canton:local",
+    ];
+    let connect = Running::start_with(&args, &[("TEST_SECRET", "dev-secret")]);
+    let connected = connect.until("session:connected");
+    assert_eq!(connected["network"], "canton:local");
+    assert_eq!(wallet.control().user_sessions(), 1);
+    connect.interrupt();
+    connect.until("session:disconnected");
+    let (status, ..) = connect.end();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(wallet.control().user_sessions(), 0);
+}
+
+#[test]
+fn a_login_with_a_browser_is_printed() {
+    let (wallet, _runtime) = own_gateway();
+    let (url, issuer) = (
+        wallet.http_url(),
+        wallet.http_url().replace("/api/v0/dapp", "/idp"),
+    );
+    let connect = Running::start(&["connect", &url, "--json", "--login", "--issuer", &issuer]);
+    let asked = connect.until("user:action-required");
+    assert!(
+        asked["url"]
+            .as_str()
+            .unwrap()
+            .starts_with(&format!("{issuer}/authorize?"))
+    );
+    assert_eq!(asked["action"], "login");
+    connect.interrupt();
+    connect.until("session:disconnected");
+    assert_eq!(connect.end().0.code(), Some(0));
+}
+
+#[test]
+fn logins_that_cannot_be_right_are_input_errors() {
+    let far = "http://gateway.example/api";
+    for (args, word) in [
+        (
+            vec!["connect", far, "--token-env", "NO_SUCH_VARIABLE"],
+            "NO_SUCH_VARIABLE",
+        ),
+        (vec!["connect", far, "--token-env", "PATH"], "https"),
+        (
+            vec!["connect", "ws://127.0.0.1:1", "--token-env", "PATH"],
+            "remote",
+        ),
+        (vec!["connect", far, "--login"], "--issuer"),
+        (
+            vec!["connect", far, "--login", "--token-env", "PATH"],
+            "cannot be used with",
+        ),
+        (vec!["connect", far, "--network", "n"], "required"),
+        (
+            vec!["connect", far, "--login", "--issuer", "http://idp.example"],
+            "https",
+        ),
+    ] {
+        let ran = run(&args);
+        assert_eq!(ran.code, 2, "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(word), "{args:?}: {}", ran.stderr);
+    }
 }

@@ -19,7 +19,15 @@ fn mentions(args: &[&str], words: &[&str]) {
 fn every_command_says_what_it_takes() {
     mentions(
         &["--help"],
-        &["demo", "run", "connect", "wallet", "graph", "--version"],
+        &[
+            "demo",
+            "run",
+            "connect",
+            "check",
+            "wallet",
+            "graph",
+            "--version",
+        ],
     );
     mentions(&["demo", "--help"], &["--json"]);
     mentions(
@@ -36,6 +44,23 @@ fn every_command_says_what_it_takes() {
     mentions(
         &["connect", "--help"],
         &["URL", "--json", "--retry", "--ttl", "--detach", "Ctrl-C"],
+    );
+    mentions(
+        &["check", "--help"],
+        &[
+            "URL",
+            "--profile",
+            "--json",
+            "--junit",
+            "--only",
+            "--list",
+            "--token-env",
+            "--client-id",
+            "--interactive",
+            "--drive-dev-wallet",
+            "--timeout",
+            "Exits with 1",
+        ],
     );
     mentions(
         &["wallet", "--help"],

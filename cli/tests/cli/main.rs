@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod check;
 mod connect;
 mod demo;
 mod graph;
@@ -9,3 +10,4 @@ mod help;
 mod output;
 mod run;
 mod support;
+mod wallet;

@@ -59,7 +59,13 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(args: &[&str]) -> Self {
+        Self::start_with(args, &[])
+    }
+
+    /// The same, with these environment variables.
+    pub(crate) fn start_with(args: &[&str], vars: &[(&str, &str)]) -> Self {
         let mut child = moorline(args)
+            .envs(vars.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

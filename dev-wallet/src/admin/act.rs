@@ -29,6 +29,13 @@ macro_rules! acts {
             /// The fields that acts have, by act.
             pub(crate) const FIELDS: &[(&str, &[&str])] =
                 &[$(($name, &[$(stringify!($field),)*]),)*];
+
+            /// What it is called.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$act { .. } => $name,)*
+                }
+            }
         }
     };
 }
@@ -277,24 +284,6 @@ pub(crate) fn approval(words: &str) -> Result<Approval, String> {
     })
 }
 
-impl Act {
-    /// What it is called.
-    pub fn name(&self) -> &'static str {
-        // The derived form begins with the variant's name; names follow the same order.
-        let debug = format!("{self:?}");
-        let variant = debug.split([' ', '{']).next().unwrap_or_default();
-        let mut kebab = String::new();
-        for character in variant.chars() {
-            if character.is_uppercase() && !kebab.is_empty() {
-                kebab.push('-');
-            }
-            kebab.extend(character.to_lowercase());
-        }
-        let mut names = Self::NAMES.iter();
-        names.find(|name| **name == kebab).copied().unwrap_or("?")
-    }
-}
-
 impl Control {
     /// Does something that can be described as data. Answers what came of it.
     ///
@@ -302,7 +291,6 @@ impl Control {
     ///
     /// [`ControlError`] says why it cannot be done.
     pub async fn act(&self, act: Act) -> Result<Value, ControlError> {
-        self.note(&act);
         match act {
             Act::CutAll {} => Ok(json!({ "cut": self.cut_all().await })),
             Act::Refuse { on } => {
@@ -332,16 +320,9 @@ impl Control {
             tokio::spawn(async move { control.act(act).await.ok() });
             return;
         }
-        self.note(&act);
         if let Err(problem) = self.act_now(act) {
             tracing::warn!(%problem, "an act of the scenario failed");
         }
-    }
-
-    fn note(&self, act: &Act) {
-        tracing::info!(act = act.name(), "somebody acts on the wallet");
-        let note = format!("{act:?}");
-        (self.state()).change(|inner| inner.record("act", act.name(), note));
     }
 
     #[allow(clippy::too_many_lines)]

@@ -25,7 +25,7 @@ pub(crate) async fn serve(state: &DevWalletState, asked: Asked) -> Reply {
     if !state.lock().gateway.admin {
         return Reply::text(404, "there is no admin endpoint\n");
     }
-    if !asked.line.from_here
+    if !asked.line.peer.is_some_and(|it| it.is_loopback())
         || !crate::pages::is_own_host(state, asked.header("host").unwrap_or_default())
     {
         return problem(403, "the admin endpoint is for this computer alone");

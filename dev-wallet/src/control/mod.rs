@@ -30,8 +30,11 @@ impl Control {
         Self { state }
     }
 
-    pub(crate) fn state(&self) -> &DevWalletState {
-        &self.state
+    /// Notes what was done to the wallet. `note` holds no secret.
+    fn acted(&self, what: &str, note: impl std::fmt::Display) {
+        tracing::info!(act = what, %note, "somebody acts on the wallet");
+        let note = note.to_string();
+        self.state.lock().record("act", what, note);
     }
 
     /// Makes another account primary, by party id or name. `accountsChanged` names the accounts
@@ -41,6 +44,7 @@ impl Control {
     ///
     /// [`UnknownAccount`] if there is none; nothing changes then.
     pub fn switch_party(&self, account: &str) -> Result<(), UnknownAccount> {
+        self.acted("switch-party", account);
         let changed = self.state.change(|inner| {
             let position = inner
                 .accounts
@@ -69,6 +73,7 @@ impl Control {
         &self,
         names: impl IntoIterator<Item = N>,
     ) -> Result<(), StartError> {
+        self.acted("set-accounts", "");
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
         let accounts = derive_all(&names)?;
         let list = self.state.change(|inner| {
@@ -83,6 +88,7 @@ impl Control {
 
     /// Moves to another network. `statusChanged` says so.
     pub fn switch_network(&self, id: &str) {
+        self.acted("switch-network", id);
         self.state.change(|inner| inner.move_to(id));
         self.state.announce_status("statusChanged");
         self.state.tell_sessions_of_status();
@@ -91,6 +97,7 @@ impl Control {
     /// Sets whether the wallet reaches its network, that is its ledger. `statusChanged` says so,
     /// where the dialect does.
     pub fn set_network_link(&self, up: bool) {
+        self.acted("set-network-link", up);
         self.state.change(|inner| inner.network_up = up);
         self.state.announce_status("statusChanged");
         if !self.state.lock().dialect().network_loss_is_silent {
@@ -100,6 +107,7 @@ impl Control {
 
     /// Changes what happens to whatever needs consent from now on.
     pub fn set_approval(&self, approval: Approval) {
+        self.acted("set-approval", format_args!("{approval:?}"));
         self.state.change(|inner| inner.approval = approval);
     }
 
@@ -115,16 +123,19 @@ impl Control {
 
     /// Approves everything that waits. Returns how much that was.
     pub fn approve(&self) -> usize {
+        self.acted("approve", "");
         self.state.answer_all(true)
     }
 
     /// Rejects everything that waits. Returns how much that was.
     pub fn reject(&self) -> usize {
+        self.acted("reject", "");
         self.state.answer_all(false)
     }
 
     /// Logs out at the wallet, everybody. `statusChanged` says so.
     pub fn end_session(&self) {
+        self.acted("end-session", "");
         self.state.change(|inner| inner.session = None);
         self.state.announce_end("removed session");
         self.state.log_everybody_out();
@@ -132,6 +143,7 @@ impl Control {
 
     /// Lets every token there is expire, without a word. Refresh tokens stay good.
     pub fn expire_session(&self) {
+        self.acted("expire-session", "");
         self.state.change(|inner| {
             inner.expire_tokens();
             if let Some(session) = &mut inner.session {
@@ -152,6 +164,7 @@ impl Control {
     /// Drops every connection, without a goodbye. They are gone when this returns; returns how
     /// many there were.
     pub async fn cut_all(&self) -> usize {
+        self.acted("cut-all", "");
         let (done, cut) = oneshot::channel();
         self.command(Command::CutAll(done)).await;
         cut.await.unwrap_or_default()
@@ -160,6 +173,7 @@ impl Control {
     /// Stops taking in connections (`true`: the port is closed), or begins again at the same port.
     /// Connections that stand are left alone. Done when this returns.
     pub async fn refuse(&self, refuse: bool) {
+        self.acted("refuse", refuse);
         let (done, obeyed) = oneshot::channel();
         self.command(Command::Refuse(refuse, done)).await;
         obeyed.await.ok();
@@ -168,29 +182,34 @@ impl Control {
     /// Falls silent: requests are seen, and neither executed nor answered until this is lifted.
     /// Pings are answered.
     pub fn hang(&self, hang: bool) {
+        self.acted("hang", hang);
         self.state.change(|inner| inner.faults.hang = hang);
     }
 
     /// Freezes: sockets are not read, pings not answered, new connections get no handshake. When
     /// it is lifted, the connections that were frozen end.
     pub fn freeze(&self, freeze: bool) {
-        self.state.change(|inner| inner.faults.freeze = freeze);
+        self.acted("freeze", freeze);
+        self.state.freeze(freeze);
     }
 
     /// Every request takes this long before it is executed; `Duration::ZERO` for none.
     pub fn slow(&self, delay: Duration) {
+        self.acted("slow", format_args!("{delay:?}"));
         let slow = Some(delay).filter(|delay| !delay.is_zero());
         self.state.change(|inner| inner.faults.slow = slow);
     }
 
     /// Answers every request with an error, until [`reply_normally`](Self::reply_normally).
     pub fn reply_errors(&self, code: i32, message: &str) {
+        self.acted("reply-errors", code);
         let error = Some((code, message.to_owned()));
         self.state.change(|inner| inner.faults.error = error);
     }
 
     /// Answers every request of one method with an error.
     pub fn reply_errors_to(&self, method: &str, code: i32, message: &str) {
+        self.acted("reply-errors-to", format_args!("{method}: {code}"));
         let error = (code, message.to_owned());
         self.state
             .change(|inner| inner.faults.errors.insert(method.to_owned(), error));
@@ -198,6 +217,7 @@ impl Control {
 
     /// Answers as it should again.
     pub fn reply_normally(&self) {
+        self.acted("reply-normally", "");
         self.state.change(|inner| {
             inner.faults.error = None;
             inner.faults.errors.clear();
@@ -206,6 +226,7 @@ impl Control {
 
     /// Lets the ledger reject what is signed.
     pub fn fail_transactions(&self, fail: bool) {
+        self.acted("fail-transactions", fail);
         self.state
             .change(|inner| inner.faults.fail_transactions = fail);
     }
@@ -217,11 +238,13 @@ impl Control {
 
     /// Sends a text frame with any content to every connection.
     pub fn send_raw(&self, text: &str) {
+        self.acted("send-raw", "");
         self.state.push(text);
     }
 
     /// Sends a binary frame to every connection.
     pub fn send_bytes(&self, bytes: &[u8]) {
+        self.acted("send-bytes", "");
         self.state.push_all(&Outgoing::Bytes(bytes.to_vec()));
     }
 
@@ -252,6 +275,7 @@ impl Control {
 
     /// Sends `n` `txChanged` events, as fast as it can.
     pub fn event_storm(&self, n: usize) {
+        self.acted("event-storm", n);
         for number in 0..n {
             self.notify(
                 "txChanged",

@@ -126,12 +126,6 @@ impl Inner {
         Ok(false)
     }
 
-    /// Whether a token is good no more.
-    pub(crate) fn is_expired(&self, text: &str) -> bool {
-        self.gateway.dead_tokens.contains(&fingerprint(text))
-            || Token::read(text).is_some_and(|token| self.gateway.idp.has_expired(&token))
-    }
-
     /// The session of a user who has shown a token.
     pub(crate) fn session_of(&self, known: &Known) -> Option<&GatewaySession> {
         let wide = self.dialect().user_wide_sessions;

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::clients::fingerprint;
-use super::{Frame, Known, Owner};
+use super::{Frame, Known, Listener, Owner};
 use crate::config::Network;
 use crate::error::{invalid_params, plain};
 use crate::state::{DevWalletState, Inner};
@@ -201,6 +201,13 @@ impl Inner {
         for session in &self.gateway.sessions {
             let token = fingerprint(session.token.expose_secret());
             self.gateway.dead_tokens.insert(token);
+        }
+        if !self.dialect().streams_outlive_token {
+            for stream in self.gateway.streams.values_mut() {
+                if matches!(&stream.listener, Listener::User { known, .. } if !known.api_key) {
+                    stream.send(Frame::End);
+                }
+            }
         }
     }
 

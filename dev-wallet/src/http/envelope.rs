@@ -51,8 +51,13 @@ pub(crate) struct Call {
 /// Answers a POST (or what is none).
 pub(crate) async fn serve(state: &DevWalletState, asked: Asked, api: Api) -> Result<Reply, Broken> {
     let dialect = state.lock().dialect();
-    let caller = asked.caller(state);
-    let allowance = state.change(|inner| inner.count(&caller));
+    let caller = match asked.caller(state) {
+        Caller::User(known) if known.api_key && api == Api::User => {
+            Caller::Nobody("API keys are for the dApp API")
+        }
+        caller => caller,
+    };
+    let allowance = state.lock().count(&caller, asked.line.peer);
     if let Some(refusal) = allowance
         .as_ref()
         .and_then(|it| it.refusal(state, &Value::Null))

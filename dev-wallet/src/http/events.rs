@@ -1,6 +1,6 @@
 //! Server-sent events.
 
-use std::time::Duration;
+use std::pin::pin;
 
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -11,6 +11,7 @@ use super::faults::{Struck, strike};
 use super::reply::Payload;
 use super::{Asked, Broken, Place, Reply};
 use crate::gateway::{Caller, Frame, Listener, Stream};
+use crate::idp::Token;
 use crate::state::{DevWalletState, Inner};
 
 /// How many events may wait for a listener that does not read, before it is cut off.
@@ -19,7 +20,7 @@ const BACKLOG: usize = 65_536;
 /// Opens a stream.
 pub(crate) async fn serve(state: &DevWalletState, asked: Asked) -> Result<Reply, Broken> {
     let caller = asked.caller(state);
-    let allowance = state.change(|inner| inner.count(&caller));
+    let allowance = state.lock().count(&caller, asked.line.peer);
     if let Some(refusal) = allowance
         .as_ref()
         .and_then(|it| it.refusal(state, &Value::Null))
@@ -106,11 +107,12 @@ async fn pass_on(
     watched: Option<String>,
 ) {
     let state = &open.state;
+    let mut expiry = pin!(expiry(watched.as_deref()));
     loop {
         let frame = tokio::select! {
             frame = frames.recv() => frame,
             () = chunks.closed() => return,
-            () = expiry(state, watched.as_deref()) => Some(Frame::End),
+            () = &mut expiry => Some(Frame::End),
         };
         let text = match frame {
             Some(Frame::Text(text)) => text,
@@ -141,18 +143,11 @@ async fn pass_on(
     }
 }
 
-/// Returns once a token is good no more; never, if none is watched.
-async fn expiry(state: &DevWalletState, token: Option<&str>) {
-    /// How often the clock is looked at.
-    const LOOK: Duration = Duration::from_millis(50);
-
-    let Some(token) = token else {
-        return std::future::pending().await;
-    };
-    loop {
-        if state.lock().is_expired(token) {
-            return;
-        }
-        tokio::time::sleep(LOOK).await;
+/// Returns once a token's time has passed; never, if none is watched.
+async fn expiry(token: Option<&str>) {
+    let left = token.and_then(Token::read).and_then(|it| it.time_left());
+    match left {
+        Some(left) => tokio::time::sleep(left).await,
+        None => std::future::pending().await,
     }
 }

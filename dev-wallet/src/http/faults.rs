@@ -133,7 +133,7 @@ pub(crate) fn strike(
     let Some(fault) = state.change(|inner| inner.next_fault(place, method)) else {
         return Ok(Struck::No);
     };
-    tracing::info!(?fault, method, "a request is answered wrongly");
+    tracing::info!(?fault, ?place, "a request is answered wrongly");
     let reply = match fault {
         HttpFault::RateLimit { retry_after } => {
             let reply = super::limits::too_many(state, id);

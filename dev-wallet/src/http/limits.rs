@@ -24,12 +24,14 @@ pub(crate) struct Allowance {
 
 impl Inner {
     /// Counts a request. `None` where nothing is limited.
-    pub(crate) fn count(&mut self, caller: &Caller) -> Option<Allowance> {
+    pub(crate) fn count(&mut self, caller: &Caller, peer: Option<IpAddr>) -> Option<Allowance> {
         let limit = self.gateway.rate_limit?;
         let window = self.gateway.clock.real(WINDOW);
         let whose = match caller {
             Caller::User(known) => known.user.clone(),
-            Caller::Everybody | Caller::Nobody(_) => IpAddr::from([127, 0, 0, 1]).to_string(),
+            Caller::Everybody | Caller::Nobody(_) => {
+                peer.map_or_else(String::new, |it| it.to_string())
+            }
         };
         let now = Instant::now();
         let bucket = self.gateway.buckets.entry(whose).or_insert((now, 0));

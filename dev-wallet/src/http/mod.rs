@@ -4,9 +4,11 @@ mod dapp;
 mod envelope;
 mod events;
 mod faults;
+mod ledger;
 mod limits;
 mod reply;
 mod serve;
+mod status;
 mod user;
 mod wire;
 
@@ -81,6 +83,7 @@ pub(crate) fn is_taken(path: &str) -> bool {
         "/.well-known",
         "/idp",
         "/admin",
+        "/ledger",
         "/login",
         "/approve",
     ]
@@ -146,6 +149,7 @@ async fn dispatch(state: &DevWalletState, asked: Asked, path: &str) -> Result<Re
             let version = env!("CARGO_PKG_VERSION");
             Ok(Reply::json(200, &json!({ "version": version })))
         }
+        _ if path.starts_with("/ledger/") => Ok(ledger::serve(state, &asked)),
         _ if path.starts_with("/idp/") => crate::idp::serve(state, asked).await,
         _ if path.starts_with("/admin") => Ok(crate::admin::serve(state, asked).await),
         _ if path.starts_with("/api/v0/dapp/") && state.lock().dialect().html_errors => {

@@ -1,11 +1,13 @@
 //! One connection: HTTP/1.1 until it ends or becomes a WebSocket.
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
@@ -119,8 +121,8 @@ impl Activity {
 pub(crate) struct Line {
     pub(crate) number: u64,
     pub(crate) meddling: Arc<Meddling>,
-    /// The client is on this computer.
-    pub(crate) from_here: bool,
+    /// Where the client is, if it is still there.
+    pub(crate) peer: Option<IpAddr>,
     activity: Arc<Activity>,
     /// A WebSocket, once it was asked for.
     upgrade: Arc<Mutex<Option<(OnUpgrade, Busy)>>>,
@@ -135,7 +137,7 @@ pub(crate) async fn serve(
     methods: Arc<Methods>,
     steering: Arc<AtomicBool>,
 ) {
-    state.until(|inner| !inner.faults.freeze).await;
+    state.until_frozen(false).await;
     if socket.set_nodelay(true).is_err() {
         return;
     }
@@ -147,16 +149,14 @@ pub(crate) async fn serve(
     let line = Line {
         number,
         meddling: Arc::new(meddling),
-        from_here: socket
-            .peer_addr()
-            .is_ok_and(|it| it.ip().to_canonical().is_loopback()),
+        peer: socket.peer_addr().ok().map(|it| it.ip().to_canonical()),
         activity: Arc::new(Activity::new()),
         upgrade: Arc::default(),
         steering,
     };
     let _open = Open::new(&state, &line);
     let wire = Wire::new(socket, Arc::clone(&line.meddling));
-    let service = service_fn(|request| answer(request, state.clone(), line.clone()));
+    let service = service_fn(|request| answer(request, state.clone(), line.clone(), keep_alive));
     {
         let connection = http1::Builder::new()
             .keep_alive(true)
@@ -172,8 +172,8 @@ pub(crate) async fn serve(
             }
             // Never polled again: sockets are neither read nor written. Once it is lifted, the
             // connection ends.
-            () = state.until(|inner| inner.faults.freeze) => {
-                state.until(|inner| !inner.faults.freeze).await;
+            () = state.until_frozen(true) => {
+                state.until_frozen(false).await;
                 return;
             }
             () = line.activity.over(keep_alive, &line.steering) => {
@@ -244,6 +244,7 @@ async fn answer(
     request: Request<Incoming>,
     state: DevWalletState,
     line: Line,
+    keep_alive: Duration,
 ) -> Result<Response<Payload>, Broken> {
     line.activity.begun();
     let mut busy = Busy {
@@ -261,6 +262,13 @@ async fn answer(
         then_close,
     } = reply;
     busy.then_close = then_close;
+    let seconds = keep_alive.as_secs();
+    if !response.headers().contains_key(CONNECTION)
+        && let Ok(timeout) = HeaderValue::from_str(&format!("timeout={seconds}"))
+    {
+        let name = HeaderName::from_static("keep-alive");
+        response.headers_mut().insert(name, timeout);
+    }
     response.body_mut().busy = Some(busy);
     Ok(*response)
 }

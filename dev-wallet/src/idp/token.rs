@@ -1,6 +1,6 @@
 //! Tokens, read.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -51,6 +51,12 @@ impl<'a> Token<'a> {
             signed,
             signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
         })
+    }
+
+    /// How much of its time is left; `None` if it has no end.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        let left = self.expires? - seconds(SystemTime::now());
+        Duration::try_from_secs_f64(left.max(0.0)).ok()
     }
 
     /// Whether its time has passed. A token without an end has no time.

@@ -23,7 +23,7 @@ button.main{background:#1c4fd8;border-color:#1c4fd8;color:#fff}\
 button:focus-visible,input:focus-visible,select:focus-visible{outline:3px solid var(--strong);outline-offset:2px}\
 .error{border-left:4px solid var(--bad);background:var(--soft);padding:.6rem .9rem;color:var(--bad)}\
 .done{border-left:4px solid #1a7f45;background:var(--soft);padding:.6rem .9rem}\
-form.inline{display:inline}li{margin:.25rem 0;overflow-wrap:anywhere}";
+details{margin-top:2rem}summary{cursor:pointer}form.inline{display:inline}li{margin:.25rem 0;overflow-wrap:anywhere}";
 
 /// A whole page. `body` is HTML.
 pub(super) fn page(title: &str, body: &str) -> String {

@@ -17,21 +17,37 @@ pub(super) fn page(state: &DevWalletState, asked: &Asked, problem: Option<&str>)
         let problem = escape(problem);
         write!(body, "<p class=\"error\" role=\"alert\">{problem}</p>").ok();
     }
-    waiting(state, &mut body);
-    form(&state.lock(), asked, &mut body);
+    let asked_for = waiting(state, &mut body);
+    {
+        let inner = state.lock();
+        // Somebody who came to decide need not log in.
+        let folded = asked_for && !inner.gateway.require_login;
+        if folded {
+            body.push_str("<details><summary>Log in with your name</summary>\n");
+        }
+        form(&inner, asked, &mut body);
+        if folded {
+            body.push_str("</details>\n");
+        }
+    }
+    let title = if asked_for {
+        "Waiting for you"
+    } else {
+        "Log in"
+    };
     let nonce = crate::random::secret();
     body.push_str(&ask_origin(&nonce));
     let status = if problem.is_some() { 403 } else { 200 };
-    Reply::page_with_script(status, frame("Log in", &body), &nonce)
+    Reply::page_with_script(status, frame(title, &body), &nonce)
 }
 
-/// What waits for a decision.
-fn waiting(state: &DevWalletState, body: &mut String) {
+/// What waits for a decision. Answers whether anything does.
+fn waiting(state: &DevWalletState, body: &mut String) -> bool {
     let pending = state.pending();
     if pending.is_empty() {
-        return;
+        return false;
     }
-    body.push_str("<h2>Waiting for you</h2>\n<ul>");
+    body.push_str("<ul>");
     for pending in &pending {
         let what = match pending.kind {
             PendingKind::Connect => "Connect",
@@ -48,6 +64,7 @@ fn waiting(state: &DevWalletState, body: &mut String) {
          <form class=\"inline\" method=\"post\" action=\"/login/reject\">\
          <button id=\"reject-all\">Reject all</button></form></div>\n",
     );
+    true
 }
 
 fn form(inner: &Inner, asked: &Asked, body: &mut String) {
@@ -73,7 +90,7 @@ fn form(inner: &Inner, asked: &Asked, body: &mut String) {
         .collect();
     write!(
         body,
-        "<h2>With your name</h2>\n<form method=\"post\" action=\"/login/\">\n\
+        "<form method=\"post\" action=\"/login/\">\n\
          <label for=\"user\">User</label>\
          <input id=\"user\" name=\"user\" value=\"{user}\" autocomplete=\"username\" required>\n\
          <label for=\"password\">Password</label>\

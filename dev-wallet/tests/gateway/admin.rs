@@ -72,7 +72,7 @@ async fn acts_change_the_wallet_and_are_remembered() {
     for expected in [
         "request prepareExecute",
         "event txChanged",
-        "act approve",
+        "act approve-one",
         "fault status",
     ] {
         assert!(

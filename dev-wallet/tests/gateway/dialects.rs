@@ -96,3 +96,23 @@ async fn well_known_routes() {
         assert_eq!(wire.ask("GET", path, &[], "").await.unwrap().body, "OK");
     }
 }
+
+#[tokio::test]
+async fn the_ledger_can_be_read_directly() {
+    let wallet = wallet(Profile::G1).await;
+    let mut client = logged_in(&wallet).await;
+    let network = client.call("getActiveNetwork", Value::Null).await;
+    let url = network["ledgerApi"].as_str().unwrap();
+    let path = url.split_once(&wallet.address().to_string()).unwrap().1;
+    let bearer = format!("Bearer {}", network["accessToken"].as_str().unwrap());
+    let mut wire = crate::client::Wire::to(&wallet).await;
+    let path = format!("{path}/v2/version");
+    let headers = [("authorization", bearer.as_str())];
+    let reply = wire.ask("GET", &path, &headers, "").await.unwrap();
+    assert!(reply.json()["version"].is_string(), "{reply:?}");
+    assert_eq!(reply.header("keep-alive"), "timeout=5");
+    assert_eq!(wire.ask("GET", &path, &[], "").await.unwrap().status, 401);
+    wallet.control().set_network_link(false);
+    let reply = wire.ask("GET", &path, &headers, "").await.unwrap();
+    assert_eq!(reply.status, 503);
+}

@@ -302,3 +302,26 @@ async fn faults_from_a_plan() {
     let acts: Vec<_> = happened.iter().filter(|it| it.kind == "act").collect();
     assert_eq!(acts.len(), 3, "{acts:?}");
 }
+
+#[tokio::test]
+async fn hundreds_of_streams_hear_and_break_together() {
+    let wallet = wallet(Profile::Strict).await;
+    let control = wallet.control();
+    let mut streams = Vec::new();
+    for _ in 0..300 {
+        let stream = Events::open(&wallet, "/api/v0/dapp/events", None).await;
+        streams.push(stream.unwrap_or_else(|reply| panic!("no stream: {reply:?}")));
+    }
+    control.notify(
+        "txChanged",
+        json!({ "status": "pending", "commandId": "c" }),
+    );
+    for stream in &mut streams {
+        assert_eq!(stream.tx().await, "pending");
+    }
+    assert_eq!(control.drop_streams(), 300);
+    for stream in &mut streams {
+        assert!(stream.next().await.is_err());
+    }
+    soon(control.until_streams(0)).await;
+}

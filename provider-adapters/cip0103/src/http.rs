@@ -23,8 +23,14 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use self::access::{Access, NOBODY};
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::answer::Answer;
 pub(crate) use self::client::{ClientOptions, collect, retry_after};
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::frames::{Frame, Frames};
 use self::gateway::{Gateway, Why};
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::hearing::Ear;
 use self::keeper::Link;
 pub use self::options::HttpProviderBuilder;
 pub use self::state::{Authentication, Facet, GatewaySession, GatewayState, Reach, StreamState};
@@ -82,7 +88,8 @@ impl HttpProvider {
     }
 
     /// Another provider for the same gateway, with the same options and the same credentials, for
-    /// another session: it shares the connections and the renewals of this one.
+    /// another session: it shares the connections and the renewals of this one. A session with its
+    /// stream takes some 35 KB.
     #[must_use]
     pub fn another(&self) -> Self {
         Self::on(Arc::clone(&self.access.gateway))

@@ -1,8 +1,9 @@
 //! CIP-0103, the Canton dApp standard, for moorline.
 //!
-//! [`WsProvider`] is a [`Provider`](moorline::Provider) for wallets that serve the synchronous dApp
-//! API over a WebSocket; [`DappClient`] gives the methods of that API types. [`types`] is what
-//! travels.
+//! Two transports, one API: [`WsProvider`] is a [`Provider`](moorline::Provider) for wallets that
+//! serve the synchronous dApp API over a WebSocket, [`HttpProvider`] one for remote gateways, which
+//! serve the asynchronous one over HTTP with server-sent events. [`DappClient`] gives the methods of
+//! the API types, over either. [`types`] is what travels.
 //!
 //! ```
 //! use moorline::Session;
@@ -23,7 +24,7 @@
 //! # }
 //! ```
 //!
-//! # How the API travels
+//! # How the API travels over a WebSocket
 //!
 //! The standard is agnostic of transports and says nothing of WebSockets. This is the binding used
 //! here:
@@ -37,6 +38,42 @@
 //!   by `status`. Credentials, where a wallet wants any before, go into the handshake
 //!   ([`WsProviderBuilder::authorization`]).
 //!
+//! # How the API travels over HTTP
+//!
+//! - One JSON-RPC 2.0 request a `POST`, no batches, params by name or absent, never `null`. The
+//!   status of the answer means something, but the body says more: it is read first. Connections
+//!   are shared by all sessions on a gateway ([`HttpProvider::another`]), HTTP/2 where the gateway
+//!   offers it.
+//! - Events come on `GET …/events` as `text/event-stream`: the name is that of the event, the data
+//!   a JSON array that holds the payload, or the payload itself. There is no id, no replay, no
+//!   heartbeat: what is sent while nobody listens is lost. So the stream is opened before anything
+//!   is asked for, opened again whenever it ends, replaced before it is old, and after every gap
+//!   accounts, network and session are asked again. [`STREAM_GAP`] events mark where something may
+//!   be missing.
+//! - The credential goes into the `Authorization` header, on the stream as well. It comes from an
+//!   [`Authenticator`]: no gateway hands it out over this API. It is renewed
+//!   ahead of its end, once for all sessions that share it.
+//! - A session at the gateway is made by a person at its login page, or by this program through the
+//!   gateway's user API ([`HttpProviderBuilder::network`]).
+//! - `disconnect` ends the session at the gateway; at those of the first generation (one session a
+//!   user) that of every other program of the user, too. [`Session::detach`](moorline::Session::detach)
+//!   leaves it alone.
+//!
+//! "Not connected" is one answer of gateways for many things. They are told apart like this:
+//!
+//! | what happens | how it is known | verdict | the session |
+//! |---|---|---|---|
+//! | the credential ended | by its own `exp`, or as the identity provider said | unknown | renewed ahead; else expired, at its expiry |
+//! | the session ended | the stream is refused with `No session`; `-32603 No session found` | invalid | re-authenticated, or revoked |
+//! | the credential is not taken, or the gateway cannot ask its identity provider | the stream is refused with `Unauthenticated`; 4100 | unknown | asked again with pauses, with a fresh credential where there is one; then reconnecting |
+//! | the gateway cannot be reached | neither stream nor request | unknown | reconnecting |
+//! | the stream ended, requests work | a look at `isConnected` | valid | connected, the gap marked |
+//! | too many requests | 429 | unknown | waits as long as the gateway says |
+//! | the ledger is away | `isNetworkConnected: false` | valid | connected, its link down |
+//!
+//! [`HttpProvider::status`] shows the four things behind this (authentication, session, network,
+//! stream) each on its own.
+//!
 //! # What becomes of what a wallet says
 //!
 //! | the wallet says | the session hears |
@@ -45,10 +82,13 @@
 //! | `connect` answers `isConnected: false` and a `userUrl` | a login is needed there: `https`, or `http` on this computer |
 //! | `isConnected: false` with a reason that means an end | the session is gone |
 //! | `isConnected: false` otherwise | nobody knows; tried again |
-//! | `statusChanged`, connected | network, reach of the network and expiry of the token change |
+//! | `statusChanged`, connected | over a WebSocket: network, reach of the network and expiry of the token change; over HTTP: look again, as it may be about another login |
+//! | `statusChanged`, not connected | over a WebSocket as above; over HTTP: look again |
 //! | `statusChanged` that cannot be understood | a report of that, nothing else |
 //! | `accountsChanged` | look again: the standard lets the list be partial |
 //! | `connected` | look again: it is never believed |
+//! | `txChanged`, `messageSignature` | passed through, freed of secrets; over HTTP only what this program asked for, once |
+//! | a `userUrl` for an approval | a person is needed there; an address that cannot be trusted is reported and not passed on |
 //! | anything else | passed through, freed of secrets |
 //! | a frame that is no JSON-RPC, an answer to nothing | the link is broken; a new one is made |
 //!
@@ -57,7 +97,8 @@
 //!
 //! # Features
 //!
-//! - `tls` (default): `wss` addresses, by `rustls` with `ring`.
+//! - `http` (default): remote gateways, [`HttpProvider`] and [`auth`].
+//! - `tls` (default): `wss` and `https` addresses, by `rustls` with `ring`.
 
 mod address;
 #[cfg(feature = "http")]
@@ -67,12 +108,15 @@ mod command_id;
 mod config;
 mod error;
 mod events;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "http")]
 mod http;
 mod jwt;
 mod methods;
 mod reading;
-mod redact;
+pub mod redact;
 pub mod types;
 mod ws;
 

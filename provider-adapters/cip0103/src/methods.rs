@@ -26,6 +26,7 @@ pub(crate) fn is_submission(method: &str) -> bool {
 
 /// The id of the command in the params of a submission; one is drawn if there is none, so that its
 /// events can be told from those of others.
+#[cfg(feature = "http")]
 pub(crate) fn name_submission(params: &mut Value, draw: fn() -> String) -> Option<String> {
     let request = request_in(params)?;
     match request.get("commandId") {

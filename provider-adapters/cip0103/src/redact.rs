@@ -22,7 +22,7 @@ const SECRET_FIELDS: [&str; 12] = [
 ];
 
 /// Whether a field of this name holds a secret.
-pub(crate) fn is_secret(name: &str) -> bool {
+pub fn is_secret(name: &str) -> bool {
     let plain: String = name
         .chars()
         .filter(|letter| !matches!(letter, '-' | '_'))
@@ -33,7 +33,7 @@ pub(crate) fn is_secret(name: &str) -> bool {
 
 /// Takes secrets out of a payload, at any depth: fields named like one, and anything that looks
 /// like a JWT in any string.
-pub(crate) fn scrub(value: &mut Value) {
+pub fn scrub(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, field) in fields {
@@ -55,7 +55,7 @@ pub(crate) fn scrub(value: &mut Value) {
 }
 
 /// A text with everything that looks like a JWT taken out.
-pub(crate) fn scrub_text(text: &str) -> String {
+pub fn scrub_text(text: &str) -> String {
     scrubbed_text(text).unwrap_or_else(|| text.to_owned())
 }
 

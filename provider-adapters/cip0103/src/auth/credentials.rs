@@ -27,8 +27,8 @@ pub struct Credentials(Arc<Shared>);
 struct Shared {
     authenticator: Box<dyn Authenticator>,
     current: watch::Sender<Option<Issued>>,
-    /// Held while the authenticator is asked.
-    flight: Mutex<Option<AuthError>>,
+    /// Held while the authenticator is asked; why and when that was in vain last.
+    flight: Mutex<Option<(Instant, AuthError)>>,
     /// How many times it was asked in vain.
     failures: AtomicU64,
     /// The number of the credential that a gateway rejected last.
@@ -130,7 +130,18 @@ impl Credentials {
         // may do what could not be done silently.
         if mode == OpenMode::Silent
             && self.0.failures.load(Ordering::Acquire) != failures
-            && let Some(error) = &*flight
+            && let Some((_, error)) = &*flight
+        {
+            return Err(error.clone());
+        }
+        // One that is good but for a doubt is not worth asking all the time.
+        let in_doubt = current
+            .as_ref()
+            .is_some_and(|issued| !issued.credential.has_ended(now()));
+        if let Some((at, error)) = &*flight
+            && in_doubt
+            && mode == OpenMode::Silent
+            && at.elapsed() < TOO_FRESH
         {
             return Err(error.clone());
         }
@@ -154,9 +165,9 @@ impl Credentials {
         }
     }
 
-    fn failed(&self, flight: &mut Option<AuthError>, error: AuthError) -> AuthError {
+    fn failed(&self, flight: &mut Option<(Instant, AuthError)>, error: AuthError) -> AuthError {
         tracing::debug!(authenticator = self.0.authenticator.name(), %error, "no credential");
-        *flight = Some(error.clone());
+        *flight = Some((Instant::now(), error.clone()));
         self.0.failures.fetch_add(1, Ordering::Release);
         error
     }

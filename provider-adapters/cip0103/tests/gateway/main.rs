@@ -7,6 +7,7 @@ mod approvals;
 mod events;
 mod hostile;
 mod logins;
+mod many;
 mod outages;
 mod rig;
 mod secrets;
