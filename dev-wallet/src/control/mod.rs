@@ -30,6 +30,10 @@ impl Control {
         Self { state }
     }
 
+    pub(crate) fn state(&self) -> &DevWalletState {
+        &self.state
+    }
+
     /// Notes what was done to the wallet. `note` holds no secret.
     fn acted(&self, what: &str, note: impl std::fmt::Display) {
         tracing::info!(act = what, %note, "somebody acts on the wallet");
