@@ -37,6 +37,15 @@ pub enum How {
     Close,
 }
 
+impl How {
+    /// What is noted of it: not what it is to say, which may hold anything.
+    fn name(&self) -> String {
+        let whole = format!("{self:?}");
+        let name = whole.split([' ', '(', '{']).next().unwrap_or_default();
+        name.to_owned()
+    }
+}
+
 /// A treatment that waits for its requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Arranged {
@@ -125,7 +134,7 @@ impl DevWalletState {
     pub(crate) async fn fate(&self, method: &str, key: Option<&str>) -> Fate {
         let taken = self.change(|inner| {
             let how = inner.faults.treatments.take(method, key)?;
-            inner.record("fault", method, format!("{how:?}"));
+            inner.record("fault", method, how.name());
             let held = matches!(how, How::Hold | How::HoldAnswer)
                 .then(|| inner.faults.treatments.hold(method, key));
             Some((how, held.unwrap_or_default()))

@@ -9,5 +9,6 @@ mod graph;
 mod help;
 mod output;
 mod run;
+mod secrets;
 mod support;
 mod wallet;
