@@ -6,6 +6,7 @@
 
 mod fan_out;
 mod floor;
+mod gateway;
 mod heap;
 mod machine_events;
 mod recovery;
@@ -60,6 +61,11 @@ const MEASUREMENTS: [Measurement; 8] = [
         name: "recovery",
         about: "from the link back to the first held operation answered",
         run: recovery::measure,
+    },
+    Measurement {
+        name: "gateway",
+        about: "a thousand sessions on one gateway, every event stream cut at once",
+        run: gateway::measure,
     },
     Measurement {
         name: "scenarios",

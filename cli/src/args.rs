@@ -73,10 +73,17 @@ pub(crate) struct RunArgs {
     /// Scenario files, whatever they are called, and folders to search for *.scenario.toml
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    /// Play against this wallet in real time, such as ws://127.0.0.1:4103. Scenarios that tell
-    /// the wallet what to do are skipped.
+    /// Play against this wallet, such as ws://127.0.0.1:4103 or http://127.0.0.1:4103/api/v0/dapp.
+    ///
+    /// A development wallet is told through its admin endpoint what the scenarios say, and the
+    /// clock of the sessions is stepped from timer to timer. With other wallets time is real, and
+    /// what tells the wallet what to do is skipped.
     #[arg(long, value_name = "URL")]
     pub(crate) live: Option<String>,
+    /// The admin endpoint of that wallet, such as http://127.0.0.1:4103/admin (default: where a
+    /// development wallet on this computer has it).
+    #[arg(long, value_name = "URL", requires = "live")]
+    pub(crate) admin: Option<String>,
     /// Print one JSON object a line, the summary last.
     #[arg(long)]
     pub(crate) json: bool,

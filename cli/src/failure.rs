@@ -35,6 +35,8 @@ pub(crate) enum Failure {
     Stuck(&'static str),
     #[error("{failed} of {total} scenarios failed")]
     Scenarios { failed: usize, total: usize },
+    #[error("the wallet's admin endpoint cannot be used: {0}")]
+    Admin(String),
     #[error("{0} scenario files cannot be used; nothing was played")]
     BadScenarios(usize),
     #[error(transparent)]

@@ -11,6 +11,7 @@ mod graph;
 mod interrupt;
 #[cfg(feature = "keyring")]
 mod keyring;
+mod live;
 mod output;
 mod provider;
 mod run;

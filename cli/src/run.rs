@@ -3,16 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use moorline::Provider;
-use moorline_cip0103::WsProvider;
 use moorline_scenarios::{
     LoadError, Outcome, Report, RunOptions, Scenario, Summary, discover, json_line, junit, load,
-    run_live, text,
+    run_live, run_live_stepped, text,
 };
 use serde_json::json;
 
 use crate::args::RunArgs;
 use crate::failure::Failure;
+use crate::live::LiveWallet;
 use crate::output::{Output, complain};
 
 pub(crate) async fn run(args: RunArgs) -> Result<(), Failure> {
@@ -22,16 +21,14 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), Failure> {
         Some(seed) => RunOptions::default().with_seed(seed),
         None => RunOptions::default(),
     };
-    let wallet = args.live.as_deref().map(WsProvider::new).transpose()?;
-    let wallet = wallet.map(Arc::new);
+    let wallet = match &args.live {
+        Some(url) => Some(Arc::new(LiveWallet::find(url, args.admin.as_deref())?)),
+        None => None,
+    };
     let mut reports = Vec::new();
     for scenario in &scenarios {
         let report = match &wallet {
-            Some(wallet) => {
-                let wallet = wallet.clone();
-                let factory = move || -> Arc<dyn Provider> { Arc::new(wallet.another()) };
-                run_live(scenario, &factory, None, &options).await
-            }
+            Some(wallet) => live(scenario, wallet, &options).await,
             None => moorline_scenarios::run(scenario, &options),
         };
         print(&report, output);
@@ -55,6 +52,19 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), Failure> {
             failed,
             total: summary.total,
         }),
+    }
+}
+
+/// Plays against a live wallet.
+async fn live(scenario: &Scenario, wallet: &Arc<LiveWallet>, options: &RunOptions) -> Report {
+    let stepped = wallet.is_controlled();
+    let factory = wallet.providers(stepped);
+    match wallet.control() {
+        Some(control) => {
+            // It blocks, and has a runtime of its own.
+            tokio::task::block_in_place(|| run_live_stepped(scenario, &factory, control, options))
+        }
+        None => run_live(scenario, &factory, None, options).await,
     }
 }
 

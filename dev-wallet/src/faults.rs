@@ -12,6 +12,7 @@ use crate::error::plain;
 use crate::gateway::Owner;
 use crate::http::{Meddling, Misbehaviour};
 use crate::state::DevWalletState;
+use crate::treat::Treatments;
 
 /// The faults switched on.
 #[derive(Debug, Default)]
@@ -38,6 +39,8 @@ pub(crate) struct Faults {
     pub(crate) split_events: usize,
     /// Everything written travels in pieces of this many bytes, on new connections; 0 for whole.
     pub(crate) split_writes: usize,
+    /// Requests that are treated apart.
+    pub(crate) treatments: Treatments,
 }
 
 impl Faults {

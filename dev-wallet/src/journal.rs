@@ -52,10 +52,29 @@ impl Happening {
     }
 }
 
+/// A text without the tokens in it: who acts on the wallet may have it say one.
+pub(crate) fn without_tokens(text: &str) -> String {
+    let in_token = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(in_token) {
+        let (between, after) = rest.split_at(start);
+        let end = after.find(|it| !in_token(it)).unwrap_or(after.len());
+        let (word, next) = after.split_at(end);
+        clean.push_str(between);
+        let token = word.contains("eyJ") && word.matches('.').count() >= 2;
+        clean.push_str(if token { "[token]" } else { word });
+        rest = next;
+    }
+    clean.push_str(rest);
+    clean
+}
+
 impl Inner {
     /// Notes something that happened. Kept here and not traced: what clients say of themselves may
     /// hold anything.
     pub(crate) fn record(&mut self, kind: &'static str, what: &str, note: String) {
+        let note = without_tokens(&note);
         let journal = &mut self.journal;
         journal.total += 1;
         if journal.entries.len() == KEPT {
@@ -68,5 +87,20 @@ impl Inner {
             what: what.to_owned(),
             note,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_tokens;
+
+    #[test]
+    fn tokens_are_left_out_and_nothing_else() {
+        let token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
+        assert_eq!(
+            without_tokens(&format!("`{token}` is none; Bearer {token}. 1.2.3 é")),
+            "`[token]` is none; Bearer [token] 1.2.3 é"
+        );
+        assert_eq!(without_tokens("a.b.c at 127.0.0.1"), "a.b.c at 127.0.0.1");
     }
 }

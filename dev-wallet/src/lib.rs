@@ -94,10 +94,11 @@ mod server;
 mod session;
 mod state;
 mod transactions;
+mod treat;
 mod wallet;
 
 pub use self::account::DevAccount;
-pub use self::admin::{Act, FaultName, Kind, PlaceName, Plan, SessionsName};
+pub use self::admin::{Act, Ends, FaultName, HowName, Kind, PlaceName, Plan, SessionsName};
 pub use self::approval::{Approval, Pending, PendingKind, Prompt};
 pub use self::builder::DevWalletBuilder;
 pub use self::config::{DevWalletConfig, FileError};
@@ -108,4 +109,5 @@ pub use self::journal::Happening;
 pub use self::log::Seen;
 pub use self::profile::{Deviation, Dialect, Profile, UnknownProfile};
 pub use self::state::DevWalletState;
+pub use self::treat::{Becoming, How};
 pub use self::wallet::DevWallet;

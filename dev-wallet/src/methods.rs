@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use crate::approval::{Approval, PendingKind, Prompt};
 use crate::error::{invalid_params, plain, rejected, unauthorized};
 use crate::ledger_api::LedgerRequest;
-use crate::session::Session;
 use crate::state::{DevWalletState, Inner};
 use crate::transactions::Submission;
 
@@ -103,14 +102,7 @@ pub(crate) fn ask_for_login(state: &DevWalletState, path: &str) -> Value {
 
 impl DevWalletState {
     pub(crate) fn start_session(&self) {
-        self.change(|inner| {
-            inner.sessions_started += 1;
-            let ttl = inner.session_ttl.map(|ttl| inner.gateway.clock.real(ttl));
-            if let Some(account) = inner.accounts.get(inner.primary) {
-                let session = Session::start(inner.sessions_started, ttl, account);
-                inner.session = Some(session);
-            }
-        });
+        self.change(Inner::begin_session);
     }
 }
 

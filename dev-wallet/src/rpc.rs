@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jsonrpsee::core::server::ConnectionId;
-use jsonrpsee::core::server::MethodResponse;
+use jsonrpsee::core::server::{MethodResponse, ResponsePayload};
 use jsonrpsee::types::{ErrorCode, Id, Request};
 use jsonrpsee::{Extensions, MethodCallback, Methods};
 use serde_json::Value;
@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::error::plain;
 use crate::log;
 use crate::state::DevWalletState;
+use crate::treat::Fate;
 
 /// What a frame from a client asks for.
 pub(crate) enum Incoming {
@@ -85,6 +86,29 @@ pub(crate) async fn execute(state: DevWalletState, methods: Arc<Methods>, call: 
             .get()
             .to_owned();
     }
+    let params: Value = call
+        .params
+        .as_deref()
+        .and_then(|params| serde_json::from_str(params).ok())
+        .unwrap_or_default();
+    let held = match state.fate(&call.method, log::key(&params)).await {
+        Fate::Executed => None,
+        Fate::AnswerHeld(number) => Some(number),
+        Fate::Answered(answer) => {
+            let response = match answer {
+                Ok(value) => {
+                    MethodResponse::response(call.id, ResponsePayload::success(value), usize::MAX)
+                }
+                Err(error) => MethodResponse::error(call.id, error),
+            };
+            return response.into_json().get().to_owned();
+        }
+        Fate::Closed => {
+            state.change(|inner| inner.connections.remove(&call.connection));
+            return String::new();
+        }
+    };
+    let id = call.id.clone();
     let connection = ConnectionId(usize::try_from(call.connection).unwrap_or_default());
     let response = match methods.method(&call.method) {
         Some(MethodCallback::Async(method)) => {
@@ -97,12 +121,15 @@ pub(crate) async fn execute(state: DevWalletState, methods: Arc<Methods>, call: 
         }
     };
     if response.is_success() {
-        let params: Value = call
-            .params
-            .as_deref()
-            .and_then(|params| serde_json::from_str(params).ok())
-            .unwrap_or_default();
         state.change(|inner| inner.log.executed(&call.method, log::key(&params)));
+    }
+    if let Some(held) = held
+        && let Err(error) = state.released(held).await
+    {
+        return MethodResponse::error(id, error)
+            .into_json()
+            .get()
+            .to_owned();
     }
     response.into_json().get().to_owned()
 }

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jsonrpsee::Methods;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::admin::When;
 use crate::control::Control;
@@ -36,7 +37,7 @@ pub(crate) async fn run(
     mut commands: mpsc::Receiver<Command>,
 ) {
     let mut listener = Some(listener);
-    let mut connections = JoinSet::new();
+    let mut connections = Connections::default();
     // What the plan has for certain times; ends with the server.
     let _timers = timers(&state);
     loop {
@@ -44,7 +45,7 @@ pub(crate) async fn run(
             biased;
             command = commands.recv() => match command {
                 Some(Command::CutAll(done)) => {
-                    done.send(cut_all(&mut connections).await).ok();
+                    done.send(connections.cut(false).await).ok();
                 }
                 Some(Command::Refuse(true, done)) => {
                     listener = None;
@@ -58,15 +59,15 @@ pub(crate) async fn run(
                 }
                 Some(Command::Stop(done)) => {
                     drop(listener.take());
-                    cut_all(&mut connections).await;
+                    connections.cut(true).await;
                     done.send(()).ok();
                     return;
                 }
                 None => return,
             },
-            Some(_ended) = connections.join_next() => {}
+            Some(_ended) = connections.tasks.join_next() => {}
             socket = accept(listener.as_ref()) => {
-                connections.spawn(http::serve(socket, state.clone(), Arc::clone(&methods)));
+                connections.serve(socket, &state, &methods);
             }
         }
     }
@@ -98,13 +99,44 @@ fn timers(state: &DevWalletState) -> JoinSet<()> {
     timers
 }
 
-async fn cut_all(connections: &mut JoinSet<()>) -> usize {
-    connections.abort_all();
-    let mut cut = 0;
-    while let Some(ended) = connections.join_next().await {
-        cut += usize::from(ended.is_err());
+/// The connections that stand.
+#[derive(Default)]
+struct Connections {
+    tasks: JoinSet<()>,
+    /// Each with whether it is that of who steers the wallet.
+    handles: Vec<(AbortHandle, Arc<AtomicBool>)>,
+}
+
+impl Connections {
+    fn serve(&mut self, socket: TcpStream, state: &DevWalletState, methods: &Arc<Methods>) {
+        self.handles.retain(|(handle, _)| !handle.is_finished());
+        let steering = Arc::<AtomicBool>::default();
+        let serving = http::serve(
+            socket,
+            state.clone(),
+            Arc::clone(methods),
+            Arc::clone(&steering),
+        );
+        self.handles.push((self.tasks.spawn(serving), steering));
     }
-    cut
+
+    /// Drops every connection. Those that came to the admin endpoint stay, unless the wallet ends:
+    /// who cuts everybody else off wants to hear how many that were, and to go on.
+    async fn cut(&mut self, ending: bool) -> usize {
+        let handles = std::mem::take(&mut self.handles);
+        let (spared, cut): (Vec<_>, Vec<_>) = handles
+            .into_iter()
+            .filter(|(handle, _)| !handle.is_finished())
+            .partition(|(_, steering)| !ending && steering.load(Ordering::Relaxed));
+        self.handles = spared;
+        cut.iter().for_each(|(handle, _)| handle.abort());
+        while cut.iter().any(|(handle, _)| !handle.is_finished()) {
+            if self.tasks.join_next().await.is_none() {
+                break;
+            }
+        }
+        cut.len()
+    }
 }
 
 /// The next connection; never comes if nothing is listened on.

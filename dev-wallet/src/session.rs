@@ -1,6 +1,6 @@
 //! The wallet's session with the program: its token, its end.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,9 +20,8 @@ pub(crate) struct Session {
 
 impl Session {
     /// A session with a fresh token, signed by `signer`.
-    pub(crate) fn start(number: u64, ttl: Option<Duration>, signer: &DevAccount) -> Self {
+    pub(crate) fn start(number: u64, ends: Option<SystemTime>, signer: &DevAccount) -> Self {
         let now = SystemTime::now();
-        let ends = ttl.and_then(|ttl| now.checked_add(ttl));
         let mut claims = json!({ "sub": USER, "jti": number.to_string(), "iat": seconds(now) });
         if let Some(ends) = ends {
             claims["exp"] = json!(seconds(ends));

@@ -36,17 +36,19 @@
 //! pass, and it passes from timer to timer: a paused runtime that has nothing to do moves its
 //! clock to the next timer, never past one. Jitter is seeded; nothing else is random.
 
+mod dev_wallet;
 mod discover;
 mod load;
 mod model;
 mod play;
 mod report;
 
+pub use self::dev_wallet::{ActFuture, DevWalletControl};
 pub use self::discover::discover;
 pub use self::load::{LoadError, load, parse};
 pub use self::model::Scenario;
 pub use self::play::{
     CommandFuture, ProviderFactory, RunOptions, Unplayable, WalletCommand, WalletControl,
-    playable_live, run, run_live,
+    playable_live, run, run_live, run_live_stepped,
 };
 pub use self::report::{Failure, Moment, Outcome, Report, Row, Summary, json_line, junit, text};

@@ -67,6 +67,7 @@ fn read(path: &Path, text: &str) -> Result<Scenario, Problem> {
     let covers = table.or_default("covers")?;
     let seed = table.get("seed")?.unwrap_or(1);
     let virtual_only = table.get("virtual_only")?;
+    let not_over_http = table.get("not_over_http")?;
     let policy = match table.node("policy") {
         Some(node) => policy::read(node)?,
         None => moorline::Policy::default(),
@@ -97,6 +98,7 @@ fn read(path: &Path, text: &str) -> Result<Scenario, Problem> {
         covers,
         seed,
         virtual_only,
+        not_over_http,
         policy,
         wallet,
         session,

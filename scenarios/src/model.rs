@@ -26,6 +26,8 @@ pub struct Scenario {
     pub(crate) covers: Vec<String>,
     pub(crate) seed: u64,
     pub(crate) virtual_only: Option<String>,
+    /// Why it cannot be played over HTTP with an event stream.
+    pub(crate) not_over_http: Option<String>,
     pub(crate) policy: Policy,
     pub(crate) wallet: WalletSetup,
     pub(crate) session: SessionSetup,

@@ -1,6 +1,7 @@
 //! Playing a scenario: in virtual time, or against a live wallet.
 
 mod check;
+mod command;
 mod deeds;
 mod describe;
 mod epilogue;
@@ -8,6 +9,7 @@ mod hooks;
 mod lists;
 mod live;
 mod matching;
+mod named;
 mod pace;
 mod recorder;
 mod results;
@@ -18,10 +20,9 @@ mod world;
 
 use std::time::Duration;
 
-pub use self::live::{
-    CommandFuture, ProviderFactory, Unplayable, WalletCommand, WalletControl, playable_live,
-    run_live,
-};
+pub use self::command::{CommandFuture, WalletCommand, WalletControl};
+pub use self::live::{ProviderFactory, Unplayable, playable_live, run_live, run_live_stepped};
+pub(crate) use self::named::{STAND_IN, is_known};
 use self::pace::Stillness;
 use self::store::Treatment;
 use self::timeline::Timeline;
@@ -58,10 +59,18 @@ impl RunOptions {
 /// Plays a scenario in virtual time. It blocks for as long as that takes, usually milliseconds,
 /// and may be called from anywhere: it plays on a thread of its own.
 pub fn run(scenario: &Scenario, options: &RunOptions) -> Report {
+    on_own_thread(scenario, options, || play_virtual(scenario, options))
+}
+
+fn on_own_thread(
+    scenario: &Scenario,
+    options: &RunOptions,
+    play: impl FnOnce() -> Result<Report, String> + Send,
+) -> Report {
     let played = std::thread::scope(|scope| {
         std::thread::Builder::new()
             .name("scenario".into())
-            .spawn_scoped(scope, || play_virtual(scenario, options))
+            .spawn_scoped(scope, play)
             .map_err(|error| format!("no thread to play on: {error}"))?
             .join()
             .map_err(|_| "the player panicked: this is a defect of moorline-scenarios".to_owned())?
@@ -155,11 +164,19 @@ async fn play_step(world: &mut World<'_>, step: &Step) -> Vec<Failure> {
         )];
     }
     let patience = world.pace.patience();
-    let end = tokio::time::Instant::now() + patience;
+    let start = std::time::Instant::now();
     loop {
+        if let Err(message) = world.ask_what_was_executed(&step.expect).await {
+            return vec![Failure::message(
+                step.number,
+                step.line,
+                "the wallet",
+                message,
+            )];
+        }
         let mut looked = world.looked;
         let failures = world.check(&step.expect, &mut looked);
-        if failures.is_empty() || tokio::time::Instant::now() >= end {
+        if failures.is_empty() || start.elapsed() >= patience {
             world.looked = looked;
             return failures
                 .into_iter()
@@ -247,7 +264,7 @@ fn store(world: &World<'_>, deed: &StoreDeed) {
             provider,
         } => {
             let expires_at = expires_in.map(|after: Duration| now.saturating_add(after));
-            let provider = provider.as_deref().unwrap_or("scripted");
+            let provider = provider.as_deref().unwrap_or(&world.kind);
             store.put(accounts.clone(), network.clone(), expires_at, provider, now);
         }
     }

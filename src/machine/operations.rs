@@ -444,7 +444,9 @@ pub(super) fn broken(
     error: &ProviderError,
     cx: &mut Context<'_>,
 ) -> Outcome<State> {
+    // One that is held again already was told by the link itself: its answer comes too late.
     if let Some(operation) = cx.core.operations.get(id).copied()
+        && operation.place != Place::Held
         && (cx.core.known.identity().is_none() || !hold_again(id, operation, cx))
     {
         reject(id, OperationError::Provider(error.clone()), cx);

@@ -9,6 +9,7 @@ mod graph;
 mod help;
 mod output;
 mod run;
+mod secrets;
 mod sessions;
 mod support;
 mod wallet;

@@ -263,7 +263,8 @@ fn a_report_that_cannot_be_written_is_a_failure() {
 fn what_cannot_be_played_live_is_skipped_not_passed() {
     let folder = folder("live");
     fs::write(folder.join("a.scenario.toml"), LIVE).unwrap();
-    fs::write(folder.join("b.scenario.toml"), PASSING).unwrap();
+    let unplayable = PASSING.replace("policy.", "virtual_only = \"it says so\"\npolicy.");
+    fs::write(folder.join("b.scenario.toml"), unplayable).unwrap();
     let (_wallet, url) = wallet();
     let report = folder.join("report.xml");
     let options = [
@@ -303,4 +304,30 @@ fn a_live_address_that_is_none_is_bad_input() {
     fs::write(&file, LIVE).unwrap();
     let ran = play(&["--live", "nonsense"], &[&file]);
     assert_eq!(ran.code, 2, "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_development_wallet_is_told_what_a_scenario_says_over_both_transports() {
+    let folder = folder("live-told");
+    fs::write(folder.join("a.scenario.toml"), PASSING).unwrap();
+    let (_wallet, url) = wallet();
+    let http = format!("{}/api/v0/dapp", url.replace("ws://", "http://"));
+    let admin = format!("{}/admin", url.replace("ws://", "http://"));
+    for options in [
+        vec!["--json", "--live", &url],
+        vec!["--json", "--live", &http],
+        vec!["--json", "--live", &http, "--admin", &admin],
+    ] {
+        let ran = play(&options, &[&folder]);
+        assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+        let summary = r#"{"type":"summary","total":1,"passed":1,"failed":0,"skipped":0}"#;
+        assert_eq!(ran.stdout.lines().last(), Some(summary));
+    }
+    let nowhere = format!(
+        "{}/admin",
+        crate::support::nobody().replace("ws://", "http://")
+    );
+    let ran = play(&["--live", &url, "--admin", &nowhere], &[&folder]);
+    assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("admin endpoint"), "{}", ran.stderr);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
+use super::apart::{Ends, HowName};
 use crate::approval::{Approval, PendingKind};
 use crate::control::{Control, Sessions};
 use crate::error::ControlError;
@@ -134,6 +135,48 @@ acts! {
     "cut-all" CutAll {}
     /// Stops or begins taking in connections.
     "refuse" Refuse { on: bool, }
+    /// Treats the next requests of some methods apart.
+    "treat" Treat {
+        methods: Vec<String>,
+        how: HowName,
+        #[serde(default)] key: Option<String>,
+        #[serde(default)] times: Option<u32>,
+        #[serde(default)] code: Option<i32>,
+        #[serde(default)] message: Option<String>,
+        #[serde(default)] value: Option<Value>,
+    }
+    /// Forgets how requests of some methods were to be treated.
+    "untreat" Untreat { methods: Vec<String>, }
+    /// Releases requests that are held, with an error if there is a code.
+    "release" Release {
+        methods: Vec<String>,
+        #[serde(default)] key: Option<String>,
+        #[serde(default)] code: Option<i32>,
+        #[serde(default)] message: Option<String>,
+    }
+    /// Changes accounts, network, ledger and session at once.
+    "become" Become {
+        #[serde(default)] accounts: Option<Vec<String>>,
+        #[serde(default)] primary: Option<String>,
+        #[serde(default)] network: Option<String>,
+        #[serde(default)] ledger_up: Option<bool>,
+        #[serde(default)] session_ends: Option<Ends>,
+        #[serde(default)] session: Option<bool>,
+        #[serde(default)] login: Option<bool>,
+        #[serde(default)] silently: bool,
+    }
+    /// Forgets connections, sessions, faults and counts, and begins with these.
+    "begin-anew" BeginAnew {
+        accounts: Vec<String>,
+        #[serde(default)] primary: Option<String>,
+        #[serde(default)] network: Option<String>,
+        #[serde(default)] ledger_up: Option<bool>,
+        #[serde(default)] session_ends: Option<Ends>,
+    }
+    /// Answers how often requests for one thing were seen and executed.
+    "count" Count { key: String, }
+    /// Answers which account signed a message.
+    "who-signed" WhoSigned { message: String, signature: String, }
     /// Restarts.
     "restart" Restart {
         #[serde(default)] sessions: SessionsName,
@@ -262,6 +305,7 @@ impl Control {
                 self.restart(sessions, downtime.unwrap_or_default()).await;
                 Ok(json!({}))
             }
+            Act::BeginAnew { .. } => self.act_begin(act).await,
             other => self.act_now(other),
         }
     }
@@ -270,7 +314,7 @@ impl Control {
     pub(crate) fn act_within(&self, act: Act) {
         if matches!(
             act,
-            Act::CutAll {} | Act::Refuse { .. } | Act::Restart { .. }
+            Act::CutAll {} | Act::Refuse { .. } | Act::Restart { .. } | Act::BeginAnew { .. }
         ) {
             let control = self.clone();
             tokio::spawn(async move { control.act(act).await.ok() });
@@ -431,7 +475,18 @@ impl Control {
             }
             Act::CloseIdle {} => count("connections", self.close_idle()),
             Act::CloseAtNextRequest {} => count("connections", self.close_at_next_request()),
-            Act::CutAll {} | Act::Refuse { .. } | Act::Restart { .. } => done,
+            Act::Treat { .. } | Act::Untreat { .. } | Act::Release { .. } | Act::Become { .. } => {
+                self.act_apart(act)?
+            }
+            Act::Count { key } => {
+                json!({ "seen": self.seen_of(&key), "executed": self.executions_of(&key) })
+            }
+            Act::WhoSigned { message, signature } => {
+                json!({ "account": self.signer(&message, &signature) })
+            }
+            Act::CutAll {} | Act::Refuse { .. } | Act::Restart { .. } | Act::BeginAnew { .. } => {
+                done
+            }
         })
     }
 

@@ -1,7 +1,10 @@
 //! The admin endpoint: everything that [`Control`](crate::Control) does, at run time.
 
 mod act;
+mod apart;
 mod plan;
+
+use std::sync::atomic::Ordering;
 
 use hyper::Method;
 use serde::Deserialize;
@@ -9,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use self::act::approval;
 pub use self::act::{Act, FaultName, Kind, PlaceName, SessionsName};
+pub use self::apart::{Ends, HowName};
 pub use self::plan::Plan;
 pub(crate) use self::plan::When;
 
@@ -30,6 +34,7 @@ pub(crate) async fn serve(state: &DevWalletState, asked: Asked) -> Reply {
     if asked.headers.contains_key(hyper::header::ORIGIN) {
         return problem(403, "the admin endpoint is not for pages");
     }
+    asked.line.steering.store(true, Ordering::Relaxed);
     let name = asked.path.trim_start_matches("/admin").trim_matches('/');
     match (&asked.method, name) {
         (&Method::GET, "" | "acts") => Reply::json(200, &acts()),

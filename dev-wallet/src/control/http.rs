@@ -41,7 +41,7 @@ impl Control {
     ) {
         self.acted(
             "misbehave-at",
-            format_args!("{place:?} {method:?} {fault:?} {times:?}"),
+            format_args!("{place:?} {method:?} {} {times:?}", fault.name()),
         );
         if times == Some(0) {
             return;

@@ -30,10 +30,14 @@ impl Control {
         Self { state }
     }
 
+    pub(crate) fn state(&self) -> &DevWalletState {
+        &self.state
+    }
+
     /// Notes what was done to the wallet. `note` holds no secret.
     fn acted(&self, what: &str, note: impl std::fmt::Display) {
-        tracing::info!(act = what, %note, "somebody acts on the wallet");
-        let note = note.to_string();
+        let note = crate::journal::without_tokens(&note.to_string());
+        tracing::info!(act = what, note, "somebody acts on the wallet");
         self.state.lock().record("act", what, note);
     }
 

@@ -12,6 +12,7 @@ use crate::gateway::Caller;
 use crate::log;
 use crate::profile::Dialect;
 use crate::state::DevWalletState;
+use crate::treat::Fate;
 
 /// Which API is asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -216,15 +217,23 @@ async fn serve_one(
         Struck::Answered(reply) => return Ok(Some(reply)),
         Struck::Altered(fault) => Some(fault),
     };
-    let answer = match state.suffer(&call.method).await {
-        Ok(()) => match api {
-            Api::Dapp => dapp::call(state, &call).await,
-            Api::User => user::call(state, &call).await,
-        },
-        Err(error) => Err(Refusal::Error(error)),
+    let fate = match state.suffer(&call.method).await {
+        Ok(()) => state.fate(&call.method, log::key(&call.params)).await,
+        Err(error) => Fate::Answered(Err(error)),
     };
-    if answer.is_ok() {
+    let mut answer = match (&fate, api) {
+        (Fate::Closed, _) => return Err(Broken),
+        (Fate::Answered(answer), _) => answer.clone().map_err(Refusal::Error),
+        (_, Api::Dapp) => dapp::call(state, &call).await,
+        (_, Api::User) => user::call(state, &call).await,
+    };
+    if answer.is_ok() && !matches!(fate, Fate::Answered(_)) {
         state.change(|inner| inner.log.executed(&call.method, log::key(&call.params)));
+    }
+    if let Fate::AnswerHeld(number) = fate
+        && let Err(error) = state.released(number).await
+    {
+        answer = Err(Refusal::Error(error));
     }
     let reply = match answer {
         Ok(result) => Reply::json(

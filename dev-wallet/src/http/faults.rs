@@ -66,6 +66,15 @@ pub enum HttpFault {
     CloseExecuted,
 }
 
+impl HttpFault {
+    /// What is noted of it: not what it is to say, which may hold anything.
+    pub(crate) fn name(&self) -> String {
+        let whole = format!("{self:?}");
+        let name = whole.split([' ', '{']).next().unwrap_or_default();
+        name.to_owned()
+    }
+}
+
 /// Where an [`HttpFault`] strikes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
@@ -107,7 +116,7 @@ impl Inner {
                 faults.remove(position);
             }
         }
-        self.record("fault", method.unwrap_or("-"), format!("{fault:?}"));
+        self.record("fault", method.unwrap_or("-"), fault.name());
         Some(fault)
     }
 }
@@ -133,7 +142,7 @@ pub(crate) fn strike(
     let Some(fault) = state.change(|inner| inner.next_fault(place, method)) else {
         return Ok(Struck::No);
     };
-    tracing::info!(?fault, ?place, "a request is answered wrongly");
+    tracing::info!(fault = %fault.name(), ?place, "a request is answered wrongly");
     let reply = match fault {
         HttpFault::RateLimit { retry_after } => {
             let reply = super::limits::too_many(state, id);

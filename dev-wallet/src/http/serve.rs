@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -85,14 +86,16 @@ impl Activity {
     }
 
     /// Returns when the connection is to be closed: idle for too long, or told to.
-    async fn over(&self, keep_alive: Duration) {
+    async fn over(&self, keep_alive: Duration, steering: &AtomicBool) {
         loop {
             let wait = {
                 let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
                 if state.close && state.running == 0 {
                     return;
                 }
-                let patience = if state.requests == 0 {
+                let patience = if steering.load(Ordering::Relaxed) {
+                    Duration::MAX
+                } else if state.requests == 0 {
                     PATIENCE.max(keep_alive)
                 } else {
                     keep_alive
@@ -123,10 +126,17 @@ pub(crate) struct Line {
     activity: Arc<Activity>,
     /// A WebSocket, once it was asked for.
     upgrade: Arc<Mutex<Option<(OnUpgrade, Busy)>>>,
+    /// It came to the admin endpoint.
+    pub(crate) steering: Arc<AtomicBool>,
 }
 
 /// Serves one client until it goes, or this future is dropped.
-pub(crate) async fn serve(socket: TcpStream, state: DevWalletState, methods: Arc<Methods>) {
+pub(crate) async fn serve(
+    socket: TcpStream,
+    state: DevWalletState,
+    methods: Arc<Methods>,
+    steering: Arc<AtomicBool>,
+) {
     state.until_frozen(false).await;
     if socket.set_nodelay(true).is_err() {
         return;
@@ -142,6 +152,7 @@ pub(crate) async fn serve(socket: TcpStream, state: DevWalletState, methods: Arc
         peer: socket.peer_addr().ok().map(|it| it.ip().to_canonical()),
         activity: Arc::new(Activity::new()),
         upgrade: Arc::default(),
+        steering,
     };
     let _open = Open::new(&state, &line);
     let wire = Wire::new(socket, Arc::clone(&line.meddling));
@@ -165,7 +176,7 @@ pub(crate) async fn serve(socket: TcpStream, state: DevWalletState, methods: Arc
                 state.until_frozen(false).await;
                 return;
             }
-            () = line.activity.over(keep_alive) => {
+            () = line.activity.over(keep_alive, &line.steering) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await.ok();
             }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use moorline::UserAction;
-use moorline::provider::ProviderError;
+use moorline::provider::{ErrorKind, ProviderError};
 use serde_json::Value;
 
 /// The calls whose treatment can be scripted and counted.
@@ -153,6 +153,23 @@ impl Behaviour {
         self.times(1).then(next)
     }
 
+    /// Whether a real wallet can be made to behave so, through a [`Wire`](crate::Wire): it cannot
+    /// make an adapter panic, and it fails as wallets do, with a code or by hanging up.
+    pub fn is_arrangeable(&self) -> bool {
+        match &self.outcome {
+            Outcome::Panic(_) | Outcome::PanicAtCall(_) => false,
+            Outcome::Fail(error) => {
+                error.code().is_some()
+                    || matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Internal)
+            }
+            Outcome::Answer
+            | Outcome::Value(_)
+            | Outcome::NoAccounts
+            | Outcome::Silence
+            | Outcome::UserAction(_) => true,
+        }
+    }
+
     pub(crate) fn executes(&self) -> bool {
         self.executes.unwrap_or(matches!(
             self.outcome,
@@ -172,6 +189,13 @@ impl Script {
     pub fn then(mut self, next: impl Into<Self>) -> Self {
         self.0.extend(next.into().0);
         self
+    }
+}
+
+impl Script {
+    /// The behaviours, one after the other.
+    pub fn behaviours(&self) -> impl Iterator<Item = &Behaviour> {
+        self.0.iter().map(|(behaviour, _)| behaviour)
     }
 }
 

@@ -23,6 +23,10 @@ impl Control {
         Self { wallet }
     }
 
+    pub(crate) fn wallet(&self) -> &Wallet {
+        &self.wallet
+    }
+
     /// Treats calls of this kind so from the next one on, instead of whatever was scripted before.
     pub fn on(&self, call: On, script: impl Into<Script>) {
         self.wallet.lock().script(call, script.into());

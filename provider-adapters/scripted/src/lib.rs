@@ -44,6 +44,7 @@
 mod behaviour;
 mod builder;
 mod control;
+mod front;
 mod provider;
 mod state;
 mod traffic;
@@ -51,5 +52,6 @@ mod traffic;
 pub use self::behaviour::{Behaviour, On, Script};
 pub use self::builder::ScriptedWallet;
 pub use self::control::Control;
+pub use self::front::{Arranged, Arrangement, Flying, FrontProvider, Wire};
 pub use self::provider::ScriptedProvider;
 pub use self::traffic::{Call, Ending, What};

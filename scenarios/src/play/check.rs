@@ -1,8 +1,10 @@
 //! Whether what is expected is what is seen.
 
+use std::time::Duration;
+
 use moorline::snapshot::Status;
 use moorline::store::{Intent, Stored};
-use moorline::{NetworkLink, Snapshot};
+use moorline::{NetworkLink, Snapshot, Timestamp};
 use serde_json::{Value, json};
 
 use super::lists;
@@ -53,7 +55,7 @@ impl World<'_> {
             Check::Notices(wanted) => lists::notices(self, wanted, looked),
             Check::Invalidations(wanted) => lists::invalidations(self, wanted, looked),
             Check::Executed(method, wanted) => {
-                let seen = self.control().map_or(0, |wallet| wallet.executions(method));
+                let seen = self.executions(method);
                 one(seen == *wanted, wanted.to_string(), seen.to_string())
             }
             Check::Pending(wanted) => {
@@ -74,7 +76,7 @@ impl World<'_> {
             }
             Check::Elapsed(wanted) => {
                 let seen = self.elapsed();
-                one(seen == *wanted, short(*wanted), short(seen))
+                one(self.is_time(*wanted, seen), short(*wanted), short(seen))
             }
             Check::Missed(name, wanted) => {
                 let seen = self.missed(name);
@@ -142,15 +144,18 @@ impl World<'_> {
                 one(seen == *wanted, wanted.to_string(), seen.to_string())
             }
             Check::ExpiresAt(wanted) => {
-                let wanted = wanted.map(|after| self.start.saturating_add(after).to_string());
-                let seen = snapshot.expires_at.map(|at| at.to_string());
-                optional(wanted.as_deref(), seen.as_deref())
+                let wanted = wanted.map(|after| self.start.saturating_add(after));
+                let seen = snapshot.expires_at;
+                let text = |at: Option<Timestamp>| {
+                    at.map_or_else(|| "none".to_owned(), |at| at.to_string())
+                };
+                one(self.same_expiry(wanted, seen), text(wanted), text(seen))
             }
             Check::LastError(wanted) => {
                 let seen = snapshot.last_error.as_ref().map(results::error);
                 let same = match (wanted, &seen) {
                     (None, None) => true,
-                    (Some(wanted), Some(seen)) => matches(wanted, seen, self.start),
+                    (Some(wanted), Some(seen)) => matches(wanted, seen, &self.times()),
                     _ => false,
                 };
                 let none = || "none".to_owned();
@@ -182,7 +187,13 @@ impl World<'_> {
             ResultPattern::Name(name) => (seen["is"] == *name.as_str(), name.clone()),
             ResultPattern::Fields(wanted) => {
                 let same = wanted.iter().all(|(key, wanted)| {
-                    matches(wanted, seen.get(key).unwrap_or(&Value::Null), self.start)
+                    if let ("at", Some(wanted), Some(seen)) =
+                        (key.as_str(), wanted.as_u64(), seen["at"].as_u64())
+                    {
+                        let millis = Duration::from_millis;
+                        return self.is_time(millis(wanted), millis(seen));
+                    }
+                    matches(wanted, seen.get(key).unwrap_or(&Value::Null), &self.times())
                 });
                 let shown = fields(wanted.iter().map(|(key, value)| (key, value)));
                 (same, shown)
@@ -264,13 +275,20 @@ impl World<'_> {
             let wanted = wanted.map(|after| self.start.saturating_add(after));
             let text = wanted.map_or_else(|| "never".to_owned(), |at| at.to_string());
             shown.push(format!("expires at: {text}"));
-            same &= record.expires_at == wanted;
+            same &= self.same_expiry(wanted, record.expires_at);
         }
         if let Some(wanted) = intent {
             shown.push(format!("intent: {wanted}"));
             same &= intent_name(record.intent) == wanted;
         }
         (shown.join(", "), same)
+    }
+
+    fn same_expiry(&self, wanted: Option<Timestamp>, seen: Option<Timestamp>) -> bool {
+        match (wanted, seen) {
+            (Some(wanted), Some(seen)) => self.times().same(wanted, seen),
+            (wanted, seen) => wanted == seen,
+        }
     }
 
     fn missed(&mut self, name: &str) -> u64 {

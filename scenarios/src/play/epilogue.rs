@@ -33,7 +33,7 @@ pub(super) async fn play(world: &mut World<'_>) -> Vec<Failure> {
             failures.push(failure(message));
         }
     }
-    if world.clock.is_some() {
+    if world.watched_afterwards {
         failures.extend(silence(world).await.map(failure));
     }
     for broken in world.log.broken() {

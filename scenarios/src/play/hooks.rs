@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use moorline::event::Invalidation;
 use moorline::session::{HookError, Reauth};
@@ -68,7 +69,7 @@ impl ScriptedHook {
     pub(super) async fn reauthenticate(
         self,
         reauth: Reauth,
-        renew: impl FnOnce(&HookBehaviour),
+        renew: impl AsyncFnOnce(Option<Duration>),
     ) -> Result<(), HookError> {
         let request = &reauth.request;
         let told = format!("{:?} {:?}", request.reason, request.identity);
@@ -82,7 +83,7 @@ impl ScriptedHook {
             reauth.wallet.request(method.clone(), Value::Null).await?;
         }
         if matches!(behaviour.does, HookDoes::Ok) {
-            renew(&behaviour);
+            renew(behaviour.credentials).await;
         }
         end(behaviour).await
     }

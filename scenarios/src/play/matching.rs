@@ -1,27 +1,42 @@
 //! Whether what was seen is what was expected, and how both are shown.
 
+use std::time::Duration;
+
 use moorline::Timestamp;
 use serde_json::Value;
 
 use crate::load::duration;
 
+/// What times are counted from, and how exactly.
+pub(super) struct Times {
+    pub(super) start: Timestamp,
+    pub(super) tolerance: Duration,
+}
+
+impl Times {
+    pub(super) fn same(&self, wanted: Timestamp, seen: Timestamp) -> bool {
+        let apart = wanted.saturating_since(seen) + seen.saturating_since(wanted);
+        apart <= self.tolerance
+    }
+}
+
 /// Whether `seen` is as `wanted` says. Objects are compared in the fields that are named; a text
 /// stands for an object of that kind, error or id; a duration stands for a time so long after the
 /// start.
-pub(super) fn matches(wanted: &Value, seen: &Value, start: Timestamp) -> bool {
+pub(super) fn matches(wanted: &Value, seen: &Value, times: &Times) -> bool {
     match (wanted, seen) {
         (Value::Object(wanted), Value::Object(seen)) => wanted
             .iter()
-            .all(|(key, wanted)| matches(wanted, seen.get(key).unwrap_or(&Value::Null), start)),
+            .all(|(key, wanted)| matches(wanted, seen.get(key).unwrap_or(&Value::Null), times)),
         (Value::Array(wanted), Value::Array(seen)) => {
             wanted.len() == seen.len()
                 && wanted
                     .iter()
                     .zip(seen)
-                    .all(|(wanted, seen)| matches(wanted, seen, start))
+                    .all(|(wanted, seen)| matches(wanted, seen, times))
         }
         (Value::String(wanted), Value::String(seen)) => {
-            wanted == seen || is_time(wanted, seen, start)
+            wanted == seen || is_time(wanted, seen, times)
         }
         (Value::String(wanted), Value::Object(seen)) => ["kind", "error", "status", "id"]
             .iter()
@@ -32,13 +47,15 @@ pub(super) fn matches(wanted: &Value, seen: &Value, start: Timestamp) -> bool {
     }
 }
 
-fn is_time(wanted: &str, seen: &str, start: Timestamp) -> bool {
-    let seen = Timestamp::parse(seen);
+fn is_time(wanted: &str, seen: &str, times: &Times) -> bool {
     let wanted = match duration(wanted) {
-        Ok(after) => Some(start.saturating_add(after)),
+        Ok(after) => Some(times.start.saturating_add(after)),
         Err(_) => Timestamp::parse(wanted),
     };
-    seen.is_some() && seen == wanted
+    match (wanted, Timestamp::parse(seen)) {
+        (Some(wanted), Some(seen)) => times.same(wanted, seen),
+        _ => false,
+    }
 }
 
 /// Fields for people: `attempt: 1, delayMs: 1000`.
@@ -70,9 +87,12 @@ mod tests {
 
     #[test]
     fn short_forms_stand_for_what_they_name() {
-        let start = Timestamp::EPOCH;
-        let yes = |wanted: Value, seen: Value| assert!(matches(&wanted, &seen, start));
-        let no = |wanted: Value, seen: Value| assert!(!matches(&wanted, &seen, start));
+        let times = &Times {
+            start: Timestamp::EPOCH,
+            tolerance: Duration::ZERO,
+        };
+        let yes = |wanted: Value, seen: Value| assert!(matches(&wanted, &seen, times));
+        let no = |wanted: Value, seen: Value| assert!(!matches(&wanted, &seen, times));
         yes(
             json!("unreachable"),
             json!({ "kind": "unreachable", "message": "x" }),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use moorline_scripted::Flying;
 use tokio::time::Instant;
 
 /// Knows when a paused runtime has nothing left to do at its present time.
@@ -25,6 +26,8 @@ struct Waiting {
     pauses: u64,
     /// Whether stillness will never come.
     restless: bool,
+    /// Whether time may move, where it is held.
+    moving: bool,
     /// Whom to tell that.
     alarm: Option<Waker>,
 }
@@ -48,6 +51,7 @@ impl Stillness {
         }
         if let Some(waker) = waiting.waker.take() {
             waiting.still = true;
+            waiting.moving = false;
             drop(waiting);
             waker.wake();
         }
@@ -80,12 +84,33 @@ impl Stillness {
         .await
     }
 
+    /// Runs a future and lets no time pass meanwhile, but while somebody waits for the next timer:
+    /// a runtime that has something to do does not move its clock.
+    pub(super) async fn holding_time<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut future = std::pin::pin!(future);
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = future.as_mut().poll(cx) {
+                return Poll::Ready(result);
+            }
+            if !self.lock().moving {
+                std::thread::sleep(SPIN);
+                // The runtime looks for answers of the wallet before it goes on.
+                let mut again = std::pin::pin!(tokio::task::yield_now());
+                let _pending = again.as_mut().poll(cx);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
     async fn wait(&self, not_at: Option<Instant>) {
         {
             let mut waiting = self.lock();
             waiting.still = false;
             waiting.not_at = not_at;
+            waiting.moving = true;
         }
+        let _held = Held(self);
         poll_fn(|cx| {
             let mut waiting = self.lock();
             if waiting.still {
@@ -98,11 +123,27 @@ impl Stillness {
     }
 }
 
+/// Time is held again, however waiting for the next timer ends.
+struct Held<'a>(&'a Stillness);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.lock().moving = false;
+    }
+}
+
 /// How time passes.
 #[derive(Clone, Debug)]
 pub(super) enum Pace {
     /// From timer to timer.
     Virtual(Stillness),
+    /// From timer to timer as well, but with a live wallet: it stands still while calls are flying.
+    Stepped {
+        stillness: Stillness,
+        flying: Flying,
+        /// What is expected may take this long to come true, in real time.
+        patience: Duration,
+    },
     /// As it does. What is expected may take this long to come true.
     Live { patience: Duration },
 }
@@ -113,6 +154,17 @@ pub(super) const PAUSES: u64 = if cfg!(test) { 10_000 } else { 2_000_000 };
 
 /// The furthest a single timer is set.
 const FURTHEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// How long a runtime sleeps while it holds its clock.
+const SPIN: Duration = Duration::from_micros(200);
+
+/// How long nothing must have been under way before a live wallet is taken to be still: after a
+/// step, and between timers.
+const QUIET: Duration = Duration::from_millis(15);
+const BETWEEN_TIMERS: Duration = Duration::from_millis(4);
+
+/// Calls that are under way for longer do not end by themselves.
+const LONG_FLIGHT: Duration = Duration::from_secs(10);
 
 /// How often a live run looks again.
 const LIVE_LOOK: Duration = Duration::from_millis(20);
@@ -126,7 +178,16 @@ impl Pace {
                 // Restless or not, there is nothing more to wait for.
                 let _restless = self.guard(self.stillness(None)).await;
             }
+            Self::Stepped { flying, .. } => quiet(flying, QUIET).await,
             Self::Live { .. } => tokio::time::sleep(LIVE_LOOK).await,
+        }
+    }
+
+    /// The same before time moves to the next timer.
+    async fn settle_between(&self) {
+        match self {
+            Self::Stepped { flying, .. } => quiet(flying, BETWEEN_TIMERS).await,
+            _ => self.settle().await,
         }
     }
 
@@ -139,7 +200,13 @@ impl Pace {
                 break;
             }
             // A timer of tokio's reaches thirty years ahead at the most.
-            let sleep = tokio::time::sleep_until(end.min(now + FURTHEST));
+            let end = end.min(now + FURTHEST);
+            if let Self::Stepped { .. } = self {
+                self.settle_between().await;
+                let _end = tokio::time::timeout_at(end, self.stillness(Some(now))).await;
+                continue;
+            }
+            let sleep = tokio::time::sleep_until(end);
             if self.guard(sleep).await.is_none() {
                 break;
             }
@@ -150,8 +217,9 @@ impl Pace {
     /// Lets time pass until something is true. `false` if it is not so within the limit.
     pub(super) async fn until(&self, within: Duration, mut is_true: impl FnMut() -> bool) -> bool {
         let end = Instant::now() + within;
+        self.settle().await;
         loop {
-            self.settle().await;
+            self.settle_between().await;
             if is_true() {
                 return true;
             }
@@ -171,7 +239,7 @@ impl Pace {
 
     /// Waits for stillness, at another time than this if one is given. Live, settling is all.
     async fn stillness(&self, not_at: Option<Instant>) {
-        if let Self::Virtual(stillness) = self {
+        if let Self::Virtual(stillness) | Self::Stepped { stillness, .. } = self {
             stillness.wait(not_at).await;
         }
     }
@@ -180,13 +248,13 @@ impl Pace {
     pub(super) async fn guard<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         match self {
             Self::Virtual(stillness) => stillness.or_restless(future).await,
-            Self::Live { .. } => Some(future.await),
+            Self::Stepped { .. } | Self::Live { .. } => Some(future.await),
         }
     }
 
     /// Stops waiting for stillness that will not come.
     pub(super) fn give_up(&self) {
-        if let Self::Virtual(stillness) = self {
+        if let Self::Virtual(stillness) | Self::Stepped { stillness, .. } = self {
             stillness.give_up();
         }
     }
@@ -194,7 +262,7 @@ impl Pace {
     /// Whether the world never comes to rest.
     pub(super) fn is_restless(&self) -> bool {
         match self {
-            Self::Virtual(stillness) => stillness.lock().restless,
+            Self::Virtual(stillness) | Self::Stepped { stillness, .. } => stillness.lock().restless,
             Self::Live { .. } => false,
         }
     }
@@ -203,7 +271,19 @@ impl Pace {
     pub(super) fn patience(&self) -> Duration {
         match self {
             Self::Virtual(_) => Duration::ZERO,
-            Self::Live { patience } => *patience,
+            Self::Stepped { patience, .. } | Self::Live { patience } => *patience,
+        }
+    }
+}
+
+/// Waits, in real time, until nothing has been flying for so long.
+async fn quiet(flying: &Flying, long: Duration) {
+    let start = std::time::Instant::now();
+    let mut since = start;
+    while since.elapsed() < long && start.elapsed() < LONG_FLIGHT {
+        tokio::task::yield_now().await;
+        if flying.count() > 0 {
+            since = std::time::Instant::now();
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What the wallet does, carried out.
 
+use std::sync::Arc;
+
 use moorline::provider::{ErrorKind, ProviderEvent};
 use moorline::{Epoch, ProviderError, Timestamp};
 use moorline_scripted::Control;
 
-use super::live::command_for;
+use super::command::{WalletCommand, WalletControl, command_for};
 use super::world::{Side, World};
 use crate::model::{Target, Utterance, WalletDeed};
 
@@ -15,12 +17,48 @@ impl World<'_> {
                 let control = control.clone();
                 self.scripted_wallet(deed, &control).await
             }
-            Side::Live(_, control) => {
-                let (control, command) = (*control, command_for(deed)?);
-                let control = control.ok_or("nobody controls this wallet")?;
-                control.carry_out(command).await
+            Side::Live(live) => {
+                let live = live.control.clone();
+                self.live_wallet(deed, live).await
             }
         }
+    }
+
+    async fn live_wallet(
+        &self,
+        deed: &WalletDeed,
+        live: Option<Arc<dyn WalletControl>>,
+    ) -> Result<(), String> {
+        let front = self.control().cloned();
+        match (deed, front) {
+            (WalletDeed::Script(call, script), Some(front)) => {
+                front.on(call.clone(), script.clone());
+                return Ok(());
+            }
+            (WalletDeed::Answer(call, behaviour), Some(front)) => {
+                return match front.answer_with(call, behaviour.clone()) {
+                    true => Ok(()),
+                    false => Err(format!("no `{call}` waits for the wallet's answer")),
+                };
+            }
+            (WalletDeed::Behave, Some(front)) => front.behave(),
+            _ => {}
+        }
+        let live = live.ok_or("nobody controls this wallet")?;
+        if let Some((command, times)) = command_for(deed, self.now())? {
+            let cuts = matches!(command, WalletCommand::Cut | WalletCommand::GoAway);
+            for _ in 0..times {
+                live.carry_out(command.clone()).await?;
+                if times > 1 {
+                    self.pace.settle().await;
+                }
+            }
+            if cuts && !live.lag().is_zero() {
+                self.pace.settle().await;
+                self.pace.advance(live.lag()).await;
+            }
+        }
+        Ok(())
     }
 
     async fn scripted_wallet(&self, deed: &WalletDeed, control: &Control) -> Result<(), String> {

@@ -9,17 +9,20 @@ use moorline::policy::ReconnectBudget;
 use moorline::session::EventStream;
 use moorline::sync::{Bus, LocalBus, Notice};
 use moorline::{Provider, Session, Snapshot, Timestamp};
-use moorline_scripted::{Control, ScriptedWallet};
+use moorline_scripted::{Arranged, Arrangement, Control, Flying, ScriptedWallet, What, Wire};
 use serde_json::Value;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::command::{WalletCommand, WalletControl};
 use super::hooks::ScriptedHook;
-use super::live::{ProviderFactory, WalletControl};
+use super::live::ProviderFactory;
+use super::matching::Times;
+use super::named::Named;
 use super::pace::{Pace, Stillness};
 use super::recorder::{Log, record};
 use super::store::{RECORD, ScriptedStore};
-use crate::model::{Restart, Scenario};
+use crate::model::{Check, Expect, Restart, Scenario};
 
 /// When virtual time begins.
 const START: u64 = 1_767_225_600_000;
@@ -41,6 +44,10 @@ pub(super) struct World<'s> {
     pub(super) subscribers: BTreeMap<String, Subscriber>,
     pub(super) kept: BTreeMap<String, (Arc<Snapshot>, Value)>,
     pub(super) looked: Looked,
+    /// What the provider calls itself.
+    pub(super) kind: String,
+    /// Whether time may pass after the end, to see that nothing happens then.
+    pub(super) watched_afterwards: bool,
     /// Operations submitted to the present session.
     pub(super) submitted: u64,
     sessions: usize,
@@ -53,7 +60,26 @@ pub(super) struct World<'s> {
 /// The wallet's side of the world.
 pub(super) enum Side<'s> {
     Scripted(Arc<dyn Provider>, Control),
-    Live(&'s ProviderFactory, Option<&'s dyn WalletControl>),
+    Live(Live<'s>),
+}
+
+/// A live wallet: who makes providers for it, who controls it, and what keeps count of calls.
+pub(super) struct Live<'s> {
+    factory: &'s ProviderFactory,
+    pub(super) control: Option<Arc<dyn WalletControl>>,
+    front: Control,
+    flying: Flying,
+    /// What it said it has executed, by method.
+    executed: BTreeMap<String, u64>,
+}
+
+/// Arranges with a live wallet what scripts say.
+struct ByControl(Arc<dyn WalletControl>);
+
+impl Wire for ByControl {
+    fn arrange<'a>(&'a self, call: &'a What, how: Arrangement) -> Arranged<'a> {
+        self.0.carry_out(WalletCommand::Arrange(call.clone(), how))
+    }
 }
 
 /// A subscriber that reads only when it is looked at.
@@ -121,13 +147,31 @@ impl<'s> World<'s> {
     pub(super) fn live(
         scenario: &'s Scenario,
         seed: u64,
-        patience: Duration,
+        pace: Pace,
+        stepped: bool,
         factory: &'s ProviderFactory,
-        control: Option<&'s dyn WalletControl>,
+        control: Option<Arc<dyn WalletControl>>,
     ) -> Self {
         let start = SystemClock.wall();
-        let side = Side::Live(factory, control);
-        Self::new(scenario, seed, Pace::Live { patience }, start, None, side)
+        let mut wallet = ScriptedWallet::new();
+        for (call, script) in &scenario.wallet.on {
+            wallet = wallet.on(call.clone(), script.clone());
+        }
+        let flying = match &pace {
+            Pace::Stepped { flying, .. } => flying.clone(),
+            _ => Flying::default(),
+        };
+        let side = Side::Live(Live {
+            factory,
+            control,
+            front: wallet.build().1,
+            flying,
+            executed: BTreeMap::new(),
+        });
+        let clock = Arc::new(VirtualClock::starting_at(start));
+        let mut world = Self::new(scenario, seed, pace, start, Some(clock), side);
+        world.watched_afterwards = stepped;
+        world
     }
 
     fn new(
@@ -167,6 +211,8 @@ impl<'s> World<'s> {
             subscribers: BTreeMap::new(),
             kept: BTreeMap::new(),
             looked: Looked::default(),
+            kind: "scripted".into(),
+            watched_afterwards: true,
             submitted: 0,
             sessions: 0,
             seed,
@@ -198,8 +244,65 @@ impl<'s> World<'s> {
     pub(super) fn control(&self) -> Option<&Control> {
         match &self.side {
             Side::Scripted(_, control) => Some(control),
-            Side::Live(..) => None,
+            Side::Live(live) => Some(&live.front),
         }
+    }
+
+    /// Who controls the wallet, where it is a live one.
+    pub(super) fn live_control(&self) -> Option<Arc<dyn WalletControl>> {
+        match &self.side {
+            Side::Scripted(..) => None,
+            Side::Live(live) => live.control.clone(),
+        }
+    }
+
+    /// How far times may be from what is expected.
+    pub(super) fn tolerance(&self) -> Duration {
+        match self.live_control() {
+            Some(control) if !control.lag().is_zero() => Duration::from_millis(100),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Whether a time is as expected.
+    pub(super) fn is_time(&self, wanted: Duration, seen: Duration) -> bool {
+        wanted.abs_diff(seen) <= self.tolerance()
+    }
+
+    /// What times in expectations are counted from.
+    pub(super) fn times(&self) -> Times {
+        Times {
+            start: self.start,
+            tolerance: self.tolerance(),
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.side, Side::Live(_))
+    }
+
+    /// How often the wallet executed requests of a method.
+    pub(super) fn executions(&self, method: &str) -> u64 {
+        match &self.side {
+            Side::Scripted(_, control) => control.executions(method),
+            Side::Live(live) => live.executed.get(method).copied().unwrap_or_default(),
+        }
+    }
+
+    /// Asks a live wallet what it has executed, as far as that is expected.
+    pub(super) async fn ask_what_was_executed(&mut self, expect: &[Expect]) -> Result<(), String> {
+        let Side::Live(live) = &mut self.side else {
+            return Ok(());
+        };
+        for expect in expect {
+            if let Check::Executed(method, _) = &expect.check {
+                let control = live.control.clone().ok_or("nobody controls this wallet")?;
+                let executed = control.executed(method).await?;
+                let executed = executed.ok_or("the wallet does not tell what it executed")?;
+                live.executed.insert(method.clone(), executed);
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Started> {
@@ -217,7 +320,18 @@ impl<'s> World<'s> {
     pub(super) fn build_session(&mut self) -> Result<(), String> {
         let provider = match &self.side {
             Side::Scripted(provider, _) => provider.clone(),
-            Side::Live(factory, _) => factory(),
+            Side::Live(live) => {
+                let mut provider = (live.factory)()?;
+                provider.kind().clone_into(&mut self.kind);
+                if let Some(control) = &live.control {
+                    provider = Arc::new(Named::new(provider, control.clone()));
+                }
+                let wire = live
+                    .control
+                    .clone()
+                    .map(|it| Arc::new(ByControl(it)) as Arc<dyn Wire>);
+                Arc::new(live.front.in_front_of(provider, wire, &live.flying))
+            }
         };
         let setup = &self.scenario.session;
         let mut builder = Session::builder_dyn(provider)
@@ -239,16 +353,27 @@ impl<'s> World<'s> {
         }
         if let Some(hook) = &self.reauth {
             let (hook, control) = (hook.clone(), self.control().cloned());
-            let clock = self.clock.clone();
+            let (clock, live) = (self.clock.clone(), self.live_control());
             builder = builder.on_reauth(move |reauth| {
-                let (control, clock) = (control.clone(), clock.clone());
-                hook.clone().reauthenticate(reauth, move |behaviour| {
-                    let Some(control) = control else { return };
-                    control.set_revoked(false);
-                    if let (Some(after), Some(clock)) = (behaviour.credentials, clock) {
-                        control.set_expiry(Some(clock.wall().saturating_add(after)));
-                    }
-                })
+                let (control, clock, live) = (control.clone(), clock.clone(), live.clone());
+                hook.clone()
+                    .reauthenticate(reauth, async move |credentials| {
+                        let at = |after| {
+                            clock
+                                .as_ref()
+                                .map(|clock| clock.wall().saturating_add(after))
+                        };
+                        let until = credentials.and_then(at);
+                        if let Some(live) = live {
+                            // A session that was not ended comes to no harm.
+                            live.carry_out(WalletCommand::Admit(until)).await.ok();
+                        } else if let Some(control) = control {
+                            control.set_revoked(false);
+                            if until.is_some() {
+                                control.set_expiry(until);
+                            }
+                        }
+                    })
             });
         }
         if let Some(hook) = &self.invalidate {

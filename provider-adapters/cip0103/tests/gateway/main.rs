@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod approvals;
+mod crowd;
 mod events;
 mod hostile;
 mod logins;
