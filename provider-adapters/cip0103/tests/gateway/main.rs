@@ -4,6 +4,9 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod approvals;
+#[cfg(feature = "tls")]
+#[path = "../support/tls.rs"]
+mod door;
 mod events;
 mod hostile;
 mod logins;
@@ -11,3 +14,5 @@ mod many;
 mod outages;
 mod rig;
 mod secrets;
+#[cfg(feature = "tls")]
+mod tls;

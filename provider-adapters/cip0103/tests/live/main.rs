@@ -2,6 +2,9 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+#[cfg(feature = "tls")]
+#[path = "../support/tls.rs"]
+mod door;
 mod faults;
 mod harness;
 mod opening;
