@@ -9,6 +9,7 @@ mod describe;
 mod failure;
 mod graph;
 mod interrupt;
+mod login;
 mod output;
 mod provider;
 mod run;
