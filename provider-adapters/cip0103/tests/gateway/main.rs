@@ -14,5 +14,10 @@ mod many;
 mod outages;
 mod rig;
 mod secrets;
+#[path = "../support"]
+mod support {
+    pub(crate) mod names;
+    pub(crate) mod session;
+}
 #[cfg(feature = "tls")]
 mod tls;

@@ -11,6 +11,10 @@ mod opening;
 mod requests;
 mod session_cuts;
 mod session_lifecycle;
+#[path = "../support"]
+mod support {
+    pub(crate) mod session;
+}
 #[cfg(feature = "tls")]
 mod tls;
 mod typed_client;
