@@ -100,8 +100,6 @@ pub(crate) struct ConnectArgs {
     /// The wallet's address: ws://127.0.0.1:4103 for a WebSocket,
     /// https://gateway.example/api/v0/dapp for a remote gateway
     pub(crate) url: String,
-    #[command(flatten)]
-    pub(crate) login: LoginArgs,
     /// Print one JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
@@ -116,6 +114,9 @@ pub(crate) struct ConnectArgs {
     pub(crate) detach: bool,
     #[command(flatten)]
     pub(crate) keep: KeepArgs,
+    // Last: what comes after it in the help stands under its heading.
+    #[command(flatten)]
+    pub(crate) login: LoginArgs,
 }
 
 /// Whether the session survives this program, and where.
@@ -137,20 +138,34 @@ pub(crate) struct KeepArgs {
     pub(crate) end: bool,
 }
 
-/// Who the program is, at gateways that want to know. Secrets come from environment variables: the
-/// command line can be read by everybody on the computer.
+/// How a session's program gets in at a remote gateway.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Login at a remote gateway")]
 pub(crate) struct LoginArgs {
-    /// The environment variable that holds a token.
-    #[arg(long, value_name = "NAME", group = "how")]
-    pub(crate) token_env: Option<String>,
-    /// The environment variable that holds an API key.
-    #[arg(long, value_name = "NAME", group = "how")]
-    pub(crate) api_key_env: Option<String>,
+    #[command(flatten)]
+    pub(crate) credential: CredentialArgs,
     /// Log in with a browser at the identity provider: go to the address that is printed.
     #[arg(long, group = "how", requires = "issuer")]
     pub(crate) login: bool,
+    /// The audience the identity provider is asked for.
+    #[arg(long, value_name = "AUDIENCE", requires = "issuer")]
+    pub(crate) audience: Option<String>,
+    /// Has the gateway make a session on this network where there is none.
+    #[arg(long, value_name = "ID", requires = "how")]
+    pub(crate) network: Option<String>,
+}
+
+/// Who the program is, at wallets that want to know. Secrets come from environment variables: the
+/// command line can be read by everybody on the computer.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Login at a remote gateway")]
+pub(crate) struct CredentialArgs {
+    /// The environment variable that holds a token.
+    #[arg(long, value_name = "NAME", group = "how", conflicts_with = "issuer")]
+    pub(crate) token_env: Option<String>,
+    /// The environment variable that holds an API key.
+    #[arg(long, value_name = "NAME", group = "how", conflicts_with = "issuer")]
+    pub(crate) api_key_env: Option<String>,
     /// The environment variable that holds the secret of the client: log in as the program itself.
     #[arg(long, value_name = "NAME", group = "how", requires_all = ["issuer", "client_id"])]
     pub(crate) client_secret_env: Option<String>,
@@ -160,12 +175,6 @@ pub(crate) struct LoginArgs {
     /// The client at the identity provider [with --login: moorline-cli]
     #[arg(long, value_name = "ID", requires = "issuer")]
     pub(crate) client_id: Option<String>,
-    /// The audience the identity provider is asked for.
-    #[arg(long, value_name = "AUDIENCE", requires = "issuer")]
-    pub(crate) audience: Option<String>,
-    /// Has the gateway make a session on this network where there is none.
-    #[arg(long, value_name = "ID", requires = "how")]
-    pub(crate) network: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -188,21 +197,6 @@ pub(crate) struct CheckArgs {
     /// Report only these checks, or areas.
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub(crate) only: Vec<String>,
-    /// The environment variable with the token to log in with.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["api_key_env", "client_id"])]
-    pub(crate) token_env: Option<String>,
-    /// The environment variable with the API key to log in with.
-    #[arg(long, value_name = "NAME", conflicts_with = "client_id")]
-    pub(crate) api_key_env: Option<String>,
-    /// Log in with OAuth 2.0 client credentials: the client's id.
-    #[arg(long, value_name = "ID", requires_all = ["client_secret_env", "issuer"])]
-    pub(crate) client_id: Option<String>,
-    /// The environment variable with the client's secret.
-    #[arg(long, value_name = "NAME", requires = "client_id")]
-    pub(crate) client_secret_env: Option<String>,
-    /// The identity provider that gives the token.
-    #[arg(long, value_name = "URL", requires = "client_id")]
-    pub(crate) issuer: Option<String>,
     /// A person is at the wallet: print what they are to do, and wait for them.
     #[arg(long)]
     pub(crate) interactive: bool,
@@ -219,6 +213,8 @@ pub(crate) struct CheckArgs {
     /// How long an answer may take.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) credential: CredentialArgs,
 }
 
 /// Whose known deviations `check` forgives.

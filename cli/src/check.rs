@@ -7,11 +7,11 @@ use std::time::Duration;
 use moorline_conformance::{
     DevWalletPerson, Interactive, Level, Login, Nobody, Options, Person, Profile,
 };
-use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::args::{CheckArgs, ProfileArg};
+use crate::args::{CheckArgs, CredentialArgs, ProfileArg};
 use crate::failure::Failure;
+use crate::login::Shown;
 use crate::output::{Output, complain, whole};
 
 /// How long a person gets for each thing they are asked for.
@@ -59,35 +59,24 @@ async fn options(args: &CheckArgs) -> Result<Options, Failure> {
         ProfileArg::G1 => Profile::G1,
         ProfileArg::G2 => Profile::G2,
     };
-    options.login = login(args)?;
+    options.login = login(&args.credential)?;
     options.only.clone_from(&args.only);
     options.timeout = args.timeout;
     options.commands = args.commands.as_deref().map(commands).transpose()?;
     Ok(options)
 }
 
-fn login(args: &CheckArgs) -> Result<Login, Failure> {
-    if let Some(name) = &args.token_env {
-        return Ok(Login::Token(secret(name)?));
-    }
-    if let Some(name) = &args.api_key_env {
-        return Ok(Login::ApiKey(secret(name)?));
-    }
-    match (&args.client_id, &args.client_secret_env, &args.issuer) {
-        (Some(client_id), Some(name), Some(issuer)) => Ok(Login::ClientCredentials {
-            issuer: issuer.clone(),
-            client_id: client_id.clone(),
-            client_secret: secret(name)?,
-        }),
-        _ => Ok(Login::None),
-    }
-}
-
-fn secret(name: &str) -> Result<SecretString, Failure> {
-    match std::env::var(name) {
-        Ok(value) if !value.is_empty() => Ok(value.into()),
-        _ => Err(Failure::NoSecret(name.to_owned())),
-    }
+fn login(credential: &CredentialArgs) -> Result<Login, Failure> {
+    Ok(match credential.shown()? {
+        Shown::Nothing => Login::None,
+        Shown::Token(token) => Login::Token(token),
+        Shown::ApiKey(key) => Login::ApiKey(key),
+        Shown::Client { issuer, id, secret } => Login::ClientCredentials {
+            issuer,
+            client_id: id,
+            client_secret: secret,
+        },
+    })
 }
 
 async fn person(args: &CheckArgs, url: &str) -> Result<Arc<dyn Person>, Failure> {

@@ -12,6 +12,7 @@ mod interrupt;
 #[cfg(feature = "keyring")]
 mod keyring;
 mod live;
+mod login;
 mod output;
 mod provider;
 mod run;

@@ -8,6 +8,7 @@ use moorline_cip0103::{Credentials, HttpProvider, WsProvider};
 
 use crate::args::LoginArgs;
 use crate::failure::Failure;
+use crate::login::Shown;
 
 /// The provider for this address: its scheme says which transport.
 pub(crate) fn provider(url: &str, login: &LoginArgs) -> Result<Arc<dyn Provider>, Failure> {
@@ -33,39 +34,27 @@ pub(crate) fn provider(url: &str, login: &LoginArgs) -> Result<Arc<dyn Provider>
 }
 
 fn credentials(login: &LoginArgs) -> Result<Option<Credentials>, Failure> {
-    if let Some(name) = &login.token_env {
-        return Ok(Some(StaticToken::new(secret(name)?.into()).into()));
-    }
-    if let Some(name) = &login.api_key_env {
-        return Ok(Some(ApiKey::new(secret(name)?.into()).into()));
-    }
-    let Some(issuer) = &login.issuer else {
-        return Ok(None);
-    };
-    let id = login.client_id.as_deref().unwrap_or("moorline-cli");
     let audience = login.audience.as_deref();
-    match &login.client_secret_env {
-        Some(name) => {
-            let mut client = ClientCredentials::new(issuer, id, secret(name)?.into())?;
+    match login.credential.shown()? {
+        Shown::Token(token) => Ok(Some(StaticToken::new(token).into())),
+        Shown::ApiKey(key) => Ok(Some(ApiKey::new(key).into())),
+        Shown::Client { issuer, id, secret } => {
+            let mut client = ClientCredentials::new(&issuer, &id, secret)?;
             if let Some(audience) = audience {
                 client = client.audience(audience);
             }
             Ok(Some(client.into()))
         }
-        None => {
-            let mut code = AuthorizationCode::new(issuer, id)?;
+        Shown::Nothing => {
+            let Some(issuer) = &login.credential.issuer else {
+                return Ok(None);
+            };
+            let id = login.credential.client_id.as_deref();
+            let mut code = AuthorizationCode::new(issuer, id.unwrap_or("moorline-cli"))?;
             if let Some(audience) = audience {
                 code = code.audience(audience);
             }
             Ok(Some(code.into()))
         }
-    }
-}
-
-/// What an environment variable holds. Taken from nowhere else.
-fn secret(name: &str) -> Result<String, Failure> {
-    match std::env::var(name) {
-        Ok(secret) if !secret.trim().is_empty() => Ok(secret.trim().to_owned()),
-        _ => Err(Failure::NoSecret(name.to_owned())),
     }
 }

@@ -63,6 +63,19 @@ impl Ledger {
         completion
     }
 
+    /// Forgets a command that was prepared and is never sent: a person refused. It leaves no
+    /// completion, and its id may be used again. Of what was completed nothing is forgotten.
+    pub(crate) fn withdraw(&mut self, command_id: &str) {
+        if !self.completed(command_id) {
+            self.known.remove(command_id);
+        }
+    }
+
+    fn completed(&self, command_id: &str) -> bool {
+        let mut completions = self.completions.iter();
+        completions.any(|completion| completion.command_id == command_id)
+    }
+
     /// How often a command was executed: at most once, or the wallet is broken.
     pub(crate) fn executions(&self, command_id: &str) -> u64 {
         self.known.get(command_id).copied().unwrap_or_default()
@@ -116,6 +129,19 @@ mod tests {
         assert_eq!(ledger.completions(0, &["p"]).len(), 1);
         assert!(ledger.completions(1, &["p"]).is_empty());
         assert!(ledger.completions(0, &["q"]).is_empty());
+    }
+
+    #[test]
+    fn a_command_that_was_refused_was_never_there() {
+        let mut ledger = Ledger::default();
+        assert!(ledger.submit("a"));
+        ledger.withdraw("a");
+        assert!(ledger.completions(0, &[]).is_empty());
+        assert!(ledger.submit("a"));
+        ledger.complete("a", &["p".to_owned()], true);
+        ledger.withdraw("a");
+        assert_eq!(ledger.completions(0, &[]).len(), 1);
+        assert!(!ledger.submit("a"));
     }
 
     #[test]

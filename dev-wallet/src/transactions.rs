@@ -86,7 +86,7 @@ impl DevWalletState {
             command_id, act_as, ..
         } = &prepared;
         if !self.consent(PendingKind::Submit, command_id).await {
-            self.change(|inner| inner.ledger.complete(command_id, act_as, false));
+            self.change(|inner| inner.ledger.withdraw(command_id));
             self.notify(
                 "txChanged",
                 json!({ "status": "failed", "commandId": command_id }),

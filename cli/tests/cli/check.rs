@@ -80,6 +80,17 @@ fn bad_input_is_told() {
             "--issuer",
         ),
         (
+            &[
+                "check",
+                "ws://127.0.0.1:1",
+                "--api-key-env",
+                "PATH",
+                "--client-secret-env",
+                "PATH",
+            ],
+            "cannot be used with",
+        ),
+        (
             &["check", "ws://127.0.0.1:1", "--commands", "/no/such/file"],
             "/no/such/file",
         ),

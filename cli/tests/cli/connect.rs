@@ -278,6 +278,17 @@ fn logins_that_cannot_be_right_are_input_errors() {
             vec!["connect", far, "--login", "--token-env", "PATH"],
             "cannot be used with",
         ),
+        (
+            vec![
+                "connect",
+                far,
+                "--token-env",
+                "PATH",
+                "--issuer",
+                "https://i",
+            ],
+            "cannot be used with",
+        ),
         (vec!["connect", far, "--network", "n"], "required"),
         (
             vec!["connect", far, "--login", "--issuer", "http://idp.example"],

@@ -66,11 +66,7 @@ impl Plan {
     ///
     /// [`FileError`] with the line, and what would be right.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, FileError> {
-        let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|cause| FileError::Unreadable {
-            path: path.to_owned(),
-            cause,
-        })?;
+        let text = FileError::text_of(path.as_ref())?;
         Self::from_toml(&text, path)
     }
 

@@ -32,6 +32,16 @@ pub enum FileError {
     },
 }
 
+impl FileError {
+    /// What is in a file.
+    pub(crate) fn text_of(path: &Path) -> Result<String, Self> {
+        std::fs::read_to_string(path).map_err(|cause| Self::Unreadable {
+            path: path.to_owned(),
+            cause,
+        })
+    }
+}
+
 /// Something wrong at some place.
 #[derive(Debug)]
 pub(crate) struct Mistake {

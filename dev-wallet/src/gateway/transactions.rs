@@ -286,12 +286,8 @@ impl DevWalletState {
             let position = inner.gateway.transactions.iter().position(|it| it.id == id);
             let transaction = position.map(|at| inner.gateway.transactions.remove(at));
             let transaction = transaction.ok_or_else(|| not_found("transaction"))?;
-            if matches!(transaction.stage, Stage::Pending | Stage::Signed) {
-                let Transaction {
-                    command_id, act_as, ..
-                } = &transaction;
-                inner.ledger.complete(command_id, act_as, false);
-            }
+            // The ledger never hears of what a person refused.
+            inner.ledger.withdraw(&transaction.command_id);
             let over = matches!(transaction.stage, Stage::Executed | Stage::Failed);
             let silent = over || inner.dialect().reject_is_silent;
             Ok::<_, ErrorObjectOwned>((transaction.owner, transaction.command_id, silent))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorline_dev_wallet::{DevWallet, DevWalletBuilder};
+use moorline_dev_wallet::{Approval, DevWallet, DevWalletBuilder};
 use serde_json::{Value, json};
 use soketto::handshake::{Client as Handshake, ServerResponse};
 use soketto::{Receiver, Sender};
@@ -17,6 +17,12 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what)
         .await
         .expect("it never happened")
+}
+
+/// A wallet that asks a person about everything.
+pub(crate) async fn asking() -> DevWallet {
+    let builder = DevWallet::builder().approval(Approval::Manual);
+    builder.start().await.unwrap()
 }
 
 pub(crate) struct Client {

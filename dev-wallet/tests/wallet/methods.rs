@@ -6,7 +6,7 @@ use moorline_dev_wallet::{Approval, DevWallet, PendingKind, Prompt};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};
 
-use crate::client::{Client, connected, soon};
+use crate::client::{Client, asking, connected, soon};
 
 #[tokio::test]
 async fn without_a_session_only_the_status_is_told() {
@@ -158,11 +158,7 @@ async fn a_person_may_take_their_time() {
 
 #[tokio::test]
 async fn asking_twice_for_a_login_asks_the_person_once() {
-    let wallet = DevWallet::builder()
-        .approval(Approval::Manual)
-        .start()
-        .await
-        .unwrap();
+    let wallet = asking().await;
     let mut client = Client::on(&wallet).await;
     let first = client.call("connect", Value::Null).await.unwrap();
     let second = client.call("connect", Value::Null).await.unwrap();

@@ -1,11 +1,11 @@
 //! The page a login leads to.
 
-use moorline_dev_wallet::{Approval, DevWallet};
+use moorline_dev_wallet::DevWallet;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::client::{Client, soon};
+use crate::client::{Client, asking, soon};
 
 async fn http(wallet: &DevWallet, request: &str) -> String {
     let mut socket = TcpStream::connect(wallet.address()).await.unwrap();
@@ -18,11 +18,7 @@ async fn http(wallet: &DevWallet, request: &str) -> String {
 
 #[tokio::test]
 async fn a_person_logs_in_with_a_browser() {
-    let wallet = DevWallet::builder()
-        .approval(Approval::Manual)
-        .start()
-        .await
-        .unwrap();
+    let wallet = asking().await;
     let mut client = Client::on(&wallet).await;
     let answer = client.call("connect", Value::Null).await.unwrap();
     let url = answer["userUrl"].as_str().unwrap();
@@ -38,11 +34,7 @@ async fn a_person_logs_in_with_a_browser() {
 
 #[tokio::test]
 async fn looking_decides_nothing_and_other_paths_are_no_pages() {
-    let wallet = DevWallet::builder()
-        .approval(Approval::Manual)
-        .start()
-        .await
-        .unwrap();
+    let wallet = asking().await;
     let mut client = Client::on(&wallet).await;
     client.call("connect", Value::Null).await.unwrap();
     http(&wallet, "GET /login/approve").await;

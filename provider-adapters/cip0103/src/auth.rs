@@ -114,6 +114,15 @@ impl<'a> AuthRequest<'a> {
         self
     }
 
+    /// The only credential there is; once that was rejected, or has ended, an error that says so.
+    fn answer_once(self, only: &'a Credential, over: &'static str) -> AuthFuture<'a> {
+        let answer = match self.replaces {
+            None => Ok(only.clone()),
+            Some(_) => Err(AuthError::new(AuthErrorKind::NeedsUser, over)),
+        };
+        Box::pin(std::future::ready(answer))
+    }
+
     /// Asks a person for something.
     ///
     /// # Errors

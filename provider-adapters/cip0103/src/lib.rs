@@ -43,7 +43,7 @@
 //! - One JSON-RPC 2.0 request a `POST`, no batches, params by name or absent, never `null`. The
 //!   status of the answer means something, but the body says more: it is read first. Connections
 //!   are shared by all sessions on a gateway ([`HttpProvider::another`]), HTTP/2 where the gateway
-//!   offers it.
+//!   offers it over TLS.
 //! - Events come on `GET …/events` as `text/event-stream`: the name is that of the event, the data
 //!   a JSON array that holds the payload, or the payload itself. There is no id, no replay, no
 //!   heartbeat: what is sent while nobody listens is lost. So the stream is opened before anything
@@ -68,7 +68,7 @@
 //! | the credential is not taken, or the gateway cannot ask its identity provider | the stream is refused with `Unauthenticated`; 4100 | unknown | asked again with pauses, with a fresh credential where there is one; then reconnecting |
 //! | the gateway cannot be reached | neither stream nor request | unknown | reconnecting |
 //! | the stream ended, requests work | a look at `isConnected` | valid | connected, the gap marked |
-//! | too many requests | 429 | unknown | waits as long as the gateway says |
+//! | too many requests | 429 | unknown | waits as long as the gateway says (`Retry-After` in seconds or as a date), at most a day |
 //! | the ledger is away | `isNetworkConnected: false` | valid | connected, its link down |
 //!
 //! [`HttpProvider::status`] shows the four things behind this (authentication, session, network,
@@ -117,6 +117,8 @@ mod jwt;
 mod methods;
 mod reading;
 pub mod redact;
+#[cfg(feature = "tls")]
+mod tls;
 pub mod types;
 mod ws;
 

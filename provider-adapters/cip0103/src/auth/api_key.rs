@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::{AuthError, AuthErrorKind, AuthFuture, AuthRequest, Authenticator, Credential};
+use super::{AuthFuture, AuthRequest, Authenticator, Credential};
 
 /// An API key (`Authorization: ApiKey …`), as newer gateways hand out. The gateway makes a session
 /// for it by itself, and signs without a person.
@@ -26,14 +26,6 @@ impl Authenticator for ApiKey {
     }
 
     fn authenticate<'a>(&'a self, request: AuthRequest<'a>) -> AuthFuture<'a> {
-        Box::pin(async move {
-            match request.replaces {
-                None => Ok(self.0.clone()),
-                Some(_) => Err(AuthError::new(
-                    AuthErrorKind::NeedsUser,
-                    "the API key was rejected, and there is no other",
-                )),
-            }
-        })
+        request.answer_once(&self.0, "the API key was rejected, and there is no other")
     }
 }

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::{AuthError, AuthErrorKind, AuthFuture, AuthRequest, Authenticator, Credential};
+use super::{AuthFuture, AuthRequest, Authenticator, Credential};
 
 /// A bearer token that is given once: from an environment variable, a secret store, a test.
 ///
@@ -27,14 +27,9 @@ impl Authenticator for StaticToken {
     }
 
     fn authenticate<'a>(&'a self, request: AuthRequest<'a>) -> AuthFuture<'a> {
-        Box::pin(async move {
-            match request.replaces {
-                None => Ok(self.0.clone()),
-                Some(_) => Err(AuthError::new(
-                    AuthErrorKind::NeedsUser,
-                    "the token that was given ended or was rejected, and there is no other",
-                )),
-            }
-        })
+        request.answer_once(
+            &self.0,
+            "the token that was given ended or was rejected, and there is no other",
+        )
     }
 }

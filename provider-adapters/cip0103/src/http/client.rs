@@ -1,8 +1,8 @@
 //! The HTTP client underneath: how it connects, and what it reads at most.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, redirect};
 use url::Url;
 
@@ -70,27 +70,16 @@ impl ClientOptions {
         {
             let config = match &self.tls {
                 Some(config) => (**config).clone(),
-                None => system_tls()?,
+                None => {
+                    let mut config = crate::tls::system()?;
+                    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+                    config
+                }
             };
             builder = builder.tls_backend_preconfigured(config);
         }
         Ok(builder.build()?)
     }
-}
-
-/// `rustls` with `ring`, certificates checked the way the operating system does.
-#[cfg(feature = "tls")]
-fn system_tls() -> Result<tokio_rustls::rustls::ClientConfig, tokio_rustls::rustls::Error> {
-    use rustls_platform_verifier::BuilderVerifierExt;
-    use tokio_rustls::rustls::{ClientConfig, crypto::ring};
-
-    let provider = std::sync::Arc::new(ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_platform_verifier()
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
 }
 
 /// Why a body was not read to its end.
@@ -123,12 +112,82 @@ pub(crate) async fn collect(mut response: Response, limit: usize) -> Result<Vec<
     }
 }
 
-/// `Retry-After` in seconds. Its other form, a date, is left alone: gateways send seconds, and
-/// clocks differ.
+/// How long `Retry-After` says to wait: seconds, or a date. A date is set against the answer's own
+/// `Date`, if it has one: clocks differ. What is past is no time at all; nobody is believed to want
+/// more than a day.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    /// Nobody is believed to want more.
-    const MOST: u64 = 24 * 3600;
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    let seconds: u64 = value.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds.min(MOST)))
+    retry_after_at(headers, SystemTime::now())
+}
+
+fn retry_after_at(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    const MOST: Duration = Duration::from_secs(24 * 3600);
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    let wait = if is_number {
+        // A number that is too long for a number is too long a time.
+        value.parse().map_or(MOST, Duration::from_secs)
+    } else {
+        let sent = headers.get(DATE).and_then(|date| date.to_str().ok());
+        let sent = sent.and_then(|date| httpdate::parse_http_date(date).ok());
+        let until = httpdate::parse_http_date(value).ok()?;
+        until
+            .duration_since(sent.unwrap_or(now))
+            .unwrap_or_default()
+    };
+    Some(wait.min(MOST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is waited after an answer with these headers, at 1994-11-06 08:49:37 here.
+    fn wait(after: &str, date: Option<&str>) -> Option<u64> {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, after.parse().unwrap());
+        if let Some(date) = date {
+            headers.insert(DATE, date.parse().unwrap());
+        }
+        retry_after_at(&headers, now).map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn seconds_are_taken_up_to_a_day() {
+        assert_eq!(wait("7", None), Some(7));
+        assert_eq!(wait(" 0 ", None), Some(0));
+        assert_eq!(wait("86401", None), Some(86_400));
+        assert_eq!(wait("99999999999999999999999999", None), Some(86_400));
+    }
+
+    #[test]
+    fn dates_are_taken_in_all_their_forms() {
+        assert_eq!(wait("Sun, 06 Nov 1994 08:50:07 GMT", None), Some(30));
+        assert_eq!(wait("Sunday, 06-Nov-94 08:50:07 GMT", None), Some(30));
+        assert_eq!(wait("Sun Nov  6 08:50:07 1994", None), Some(30));
+    }
+
+    #[test]
+    fn dates_far_away_and_in_the_past_are_bounded() {
+        assert_eq!(wait("Fri, 31 Dec 9999 23:59:59 GMT", None), Some(86_400));
+        assert_eq!(wait("Thu, 01 Jan 1970 00:00:00 GMT", None), Some(0));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT", None), Some(0));
+    }
+
+    #[test]
+    fn the_clock_of_the_gateway_counts_for_its_dates() {
+        let after = "Sun, 06 Nov 2016 09:00:10 GMT";
+        let date = "Sun, 06 Nov 2016 09:00:00 GMT";
+        assert_eq!(wait(after, Some(date)), Some(10));
+        assert_eq!(wait(date, Some(after)), Some(0));
+        // A `Date` that is none is as good as no `Date`.
+        assert_eq!(wait(after, Some("yesterday")), Some(86_400));
+    }
+
+    #[test]
+    fn what_is_neither_is_left_alone() {
+        for odd in ["", "soon", "-1", "1.5", "+3", "2016-11-06T09:00:00Z"] {
+            assert_eq!(wait(odd, None), None, "{odd}");
+        }
+    }
 }

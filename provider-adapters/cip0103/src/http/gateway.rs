@@ -246,7 +246,7 @@ impl Gateway {
         // The address may hold a token.
         let problem = problem.without_url();
         let shown = &self.options.shown;
-        let why = scrub_text(&innermost(&problem));
+        let why = why(&problem);
         let text = format!("the gateway at {shown} cannot be reached: {why}");
         let error = ProviderError::new(kind, text).with_source(problem);
         if never_left {
@@ -294,13 +294,17 @@ fn is_harmless(method: &str, params: &Value) -> bool {
     }
 }
 
-/// What an error is at its bottom: that says most, and no address.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut error = error;
+/// Why there is no answer, in one line.
+fn why(problem: &reqwest::Error) -> String {
+    #[cfg(feature = "tls")]
+    if let Some(why) = crate::tls::distrust(problem) {
+        return why;
+    }
+    let mut error: &dyn std::error::Error = problem;
     while let Some(source) = error.source() {
         error = source;
     }
-    error.to_string()
+    scrub_text(&error.to_string())
 }
 
 /// Spaces the opening of streams out, after a burst.

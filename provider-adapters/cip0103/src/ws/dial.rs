@@ -87,7 +87,9 @@ async fn secure(
 
     let config = match &options.tls {
         Some(config) => std::sync::Arc::clone(config),
-        None => system_tls(options)?,
+        None => std::sync::Arc::new(crate::tls::system().map_err(|problem| {
+            failed(options, ErrorKind::Unsupported, "TLS cannot be set up").with_source(problem)
+        })?),
     };
     let name = ServerName::try_from(host).map_err(|problem| {
         failed(
@@ -101,26 +103,13 @@ async fn secure(
         .connect(name, socket)
         .await
         .map(EitherStream::Tls)
-        .map_err(|problem| unreachable(options, &problem).with_source(problem))
-}
-
-/// `rustls` with `ring`, certificates checked the way the operating system does.
-#[cfg(feature = "tls")]
-fn system_tls(
-    options: &Options,
-) -> Result<std::sync::Arc<tokio_rustls::rustls::ClientConfig>, ProviderError> {
-    use rustls_platform_verifier::BuilderVerifierExt;
-    use tokio_rustls::rustls::{ClientConfig, crypto::ring};
-
-    let provider = std::sync::Arc::new(ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
         .map_err(|problem| {
-            failed(options, ErrorKind::Unsupported, "TLS cannot be set up").with_source(problem)
-        })?
-        .with_platform_verifier()
-        .with_no_client_auth();
-    Ok(std::sync::Arc::new(config))
+            let error = match crate::tls::distrust(&problem) {
+                Some(why) => failed(options, ErrorKind::Unreachable, &why),
+                None => unreachable(options, &problem),
+            };
+            error.with_source(problem)
+        })
 }
 
 #[cfg(not(feature = "tls"))]

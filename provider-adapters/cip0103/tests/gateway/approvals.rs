@@ -53,10 +53,11 @@ async fn a_person_approves() {
 
 #[tokio::test]
 async fn a_person_rejects() {
-    for profile in GENERATIONS {
+    for (profile, settling) in GENERATIONS.map(|it| [(it, true), (it, false)]).concat() {
         let (rig, dapp) = rig(profile).await;
         let control = rig.control.clone();
-        let dapp = dapp.with_settling(false);
+        // The ledger knows nothing of it: asked or not, the outcome is the same.
+        let dapp = dapp.with_settling(settling);
         let within = match profile {
             // The first generation says nothing: only time tells.
             Profile::G1 => Duration::from_secs(1),

@@ -13,8 +13,8 @@ use moorline_cip0103::{Authentication, Credentials, HttpProvider};
 use moorline_dev_wallet::{Approval, DevWallet, Profile};
 
 use crate::rig::{
-    GENERATIONS, NETWORK, Rig, backend, browse, builder, has, issuer, names_until, next_event,
-    session, soon,
+    GENERATIONS, NETWORK, Rig, backend, browse, builder, connecting, has, issuer, names_until,
+    next_event, sent_to, session, soon,
 };
 
 async fn wallet(profile: Profile) -> DevWallet {
@@ -98,15 +98,8 @@ async fn a_browser_logs_in_and_a_refresh_token_goes_on_without_it() {
             .unwrap();
         let session = session(provider);
         let mut events = session.events();
-        let connecting = tokio::spawn({
-            let session = session.clone();
-            async move { session.connect().await }
-        });
-        let url = next_event(&mut events, |kind| match kind {
-            EventKind::UserActionRequired { action } => Some(action.url.to_string()),
-            _ => None,
-        })
-        .await;
+        let connecting = connecting(&session);
+        let url = sent_to(&mut events).await;
         let page = browse(url).await;
         assert!(page.contains("You can close this page"), "{page}");
         soon(connecting).await.unwrap().unwrap();
@@ -125,15 +118,8 @@ async fn a_person_who_refuses_ends_the_login() {
     let builder = HttpProvider::builder(&wallet.http_url()).authenticator(code);
     let session = session(builder.network(NETWORK).build().unwrap());
     let mut events = session.events();
-    let connecting = tokio::spawn({
-        let session = session.clone();
-        async move { session.connect().await }
-    });
-    let url = next_event(&mut events, |kind| match kind {
-        EventKind::UserActionRequired { action } => Some(action.url.to_string()),
-        _ => None,
-    })
-    .await;
+    let connecting = connecting(&session);
+    let url = sent_to(&mut events).await;
     browse(url).await;
     let error = soon(connecting).await.unwrap().unwrap_err();
     assert_eq!(

@@ -5,6 +5,9 @@
 
 mod approvals;
 mod crowd;
+#[cfg(feature = "tls")]
+#[path = "../support/tls.rs"]
+mod door;
 mod events;
 mod hostile;
 mod logins;
@@ -12,3 +15,10 @@ mod many;
 mod outages;
 mod rig;
 mod secrets;
+#[path = "../support"]
+mod support {
+    pub(crate) mod names;
+    pub(crate) mod session;
+}
+#[cfg(feature = "tls")]
+mod tls;

@@ -3,22 +3,26 @@
 
 use std::time::Duration;
 
+use moorline::session::EventStream;
 use moorline::{DisconnectReason, EventKind, NetworkLink, Session};
 use moorline_cip0103::auth::StaticToken;
 use moorline_dev_wallet::{DevWallet, Profile, Sessions};
 
 use crate::rig::{GENERATIONS, Rig, builder, has, names_until, next_event, session, soon};
 
-/// A session whose credential cannot be renewed: nothing is made again behind the test's back.
-async fn plain(wallet: &DevWallet) -> Session {
+/// A wallet, and a session whose credential cannot be renewed: nothing is made again behind the
+/// test's back.
+async fn plain(profile: Profile) -> (DevWallet, Session, EventStream) {
+    let wallet = wallet(profile).await;
     let token = wallet.control().issue_token("carol").unwrap();
-    let provider = builder(wallet)
+    let provider = builder(&wallet)
         .authenticator(StaticToken::new(token))
         .poll_interval(Duration::from_millis(50));
     let session = session(provider.build().unwrap());
     soon(session.connect()).await.unwrap();
     soon(wallet.control().until_streams(1)).await;
-    session
+    let events = session.events();
+    (wallet, session, events)
 }
 
 async fn wallet(profile: Profile) -> DevWallet {
@@ -28,9 +32,7 @@ async fn wallet(profile: Profile) -> DevWallet {
 #[tokio::test]
 async fn a_restart_that_keeps_sessions_is_a_lost_link() {
     for profile in GENERATIONS {
-        let wallet = wallet(profile).await;
-        let session = plain(&wallet).await;
-        let mut events = session.events();
+        let (wallet, session, mut events) = plain(profile).await;
         soon(
             wallet
                 .control()
@@ -47,9 +49,7 @@ async fn a_restart_that_keeps_sessions_is_a_lost_link() {
 #[tokio::test]
 async fn a_restart_that_loses_sessions_ends_the_session() {
     for profile in GENERATIONS {
-        let wallet = wallet(profile).await;
-        let session = plain(&wallet).await;
-        let mut events = session.events();
+        let (wallet, session, mut events) = plain(profile).await;
         soon(
             wallet
                 .control()
@@ -79,9 +79,7 @@ async fn a_program_with_its_own_credentials_makes_a_lost_session_again() {
 #[tokio::test]
 async fn an_identity_provider_that_is_down_for_a_while_ends_nothing() {
     for profile in GENERATIONS {
-        let wallet = wallet(profile).await;
-        let session = plain(&wallet).await;
-        let mut events = session.events();
+        let (wallet, session, mut events) = plain(profile).await;
         wallet.control().idp_down(true);
         names_until(&mut events, "session:reconnecting").await;
         for _ in 0..3 {
@@ -98,9 +96,7 @@ async fn an_identity_provider_that_is_down_for_a_while_ends_nothing() {
 #[tokio::test]
 async fn a_login_elsewhere_is_told_by_the_generation() {
     for profile in GENERATIONS {
-        let wallet = wallet(profile).await;
-        let session = plain(&wallet).await;
-        let mut events = session.events();
+        let (wallet, session, mut events) = plain(profile).await;
         assert_eq!(wallet.control().log_in_elsewhere(), 1);
         match profile {
             // One session for each token: ours is gone.
@@ -117,9 +113,7 @@ async fn a_login_elsewhere_is_told_by_the_generation() {
 #[tokio::test]
 async fn a_session_that_is_revoked_without_a_word_is_noticed() {
     for profile in GENERATIONS {
-        let wallet = wallet(profile).await;
-        let session = plain(&wallet).await;
-        let mut events = session.events();
+        let (wallet, session, mut events) = plain(profile).await;
         assert_eq!(wallet.control().revoke_sessions(), 1);
         assert_eq!(
             ended(&mut events).await,
@@ -132,9 +126,7 @@ async fn a_session_that_is_revoked_without_a_word_is_noticed() {
 #[tokio::test]
 async fn a_logout_at_the_wallet_ends_the_session() {
     for profile in GENERATIONS {
-        let wallet = wallet(profile).await;
-        let session = plain(&wallet).await;
-        let mut events = session.events();
+        let (wallet, session, mut events) = plain(profile).await;
         wallet.control().end_session();
         assert_eq!(
             ended(&mut events).await,
@@ -147,9 +139,7 @@ async fn a_logout_at_the_wallet_ends_the_session() {
 #[tokio::test]
 async fn a_ledger_that_is_down_is_a_link_that_is_down() {
     for profile in GENERATIONS {
-        let wallet = wallet(profile).await;
-        let session = plain(&wallet).await;
-        let mut events = session.events();
+        let (wallet, session, mut events) = plain(profile).await;
         for (up, link) in [(false, NetworkLink::Down), (true, NetworkLink::Up)] {
             wallet.control().set_network_link(up);
             let told = next_event(&mut events, |kind| match kind {
@@ -195,7 +185,7 @@ async fn a_network_that_does_not_exist_fails_and_leaves_nothing_behind() {
     }
 }
 
-async fn ended(events: &mut moorline::session::EventStream) -> DisconnectReason {
+async fn ended(events: &mut EventStream) -> DisconnectReason {
     next_event(events, |kind| match kind {
         EventKind::Disconnected { reason, .. } => Some(*reason),
         _ => None,

@@ -2,28 +2,20 @@
 
 use std::time::Duration;
 
-use moorline::policy::Backoff;
-use moorline::session::{EventItem, EventStream};
-use moorline::{EventKind, Policy, Session};
+use moorline::session::EventStream;
+use moorline::{EventKind, Session};
 use moorline_cip0103::auth::ClientCredentials;
-use moorline_cip0103::{GatewayState, HttpProvider, HttpProviderBuilder, STREAM_GAP};
+use moorline_cip0103::{GatewayState, HttpProvider, HttpProviderBuilder};
 use moorline_dev_wallet::{Control, DevWallet, DevWalletBuilder, Profile};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-/// Longer than anything takes; reached only by a test that fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) use crate::support::names::{connecting, name, names_until, sent_to};
+pub(crate) use crate::support::session::{PATIENCE, next_event, session, soon};
 
 pub(crate) const GENERATIONS: [Profile; 2] = [Profile::G1, Profile::G2];
 pub(crate) const NETWORK: &str = "canton:local";
-
-/// Waits, but not for ever.
-pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, what)
-        .await
-        .expect("it never happened")
-}
 
 pub(crate) fn issuer(wallet: &DevWallet) -> String {
     wallet.http_url().replace("/api/v0/dapp", "/idp")
@@ -40,25 +32,6 @@ pub(crate) fn builder(wallet: &DevWallet) -> HttpProviderBuilder {
         .authenticator(backend(wallet))
         .network(NETWORK)
         .stream_backoff(Duration::from_millis(5), Duration::from_millis(50))
-}
-
-/// A session that recovers fast and for ever.
-pub(crate) fn session(provider: HttpProvider) -> Session {
-    let reconnect = Backoff {
-        base: Duration::from_millis(5),
-        cap: Duration::from_millis(50),
-        max_attempts: None,
-        ..Backoff::default()
-    };
-    let policy = Policy {
-        reconnect,
-        ..Policy::default()
-    };
-    Session::builder(provider)
-        .policy(policy)
-        .event_capacity(4096)
-        .build()
-        .unwrap()
 }
 
 /// A wallet, and a session that is connected to it with its stream open.
@@ -105,52 +78,6 @@ impl Rig {
 
     pub(crate) async fn next<T>(&mut self, wanted: impl FnMut(&EventKind) -> Option<T>) -> T {
         next_event(&mut self.events, wanted).await
-    }
-}
-
-pub(crate) async fn next_event<T>(
-    events: &mut EventStream,
-    mut wanted: impl FnMut(&EventKind) -> Option<T>,
-) -> T {
-    let mut passed = Vec::new();
-    let waiting = async {
-        loop {
-            match events.next().await.expect("the session is closed") {
-                EventItem::Event(event) => {
-                    passed.push(format!("{:?}", event.kind));
-                    if let Some(found) = wanted(&event.kind) {
-                        return found;
-                    }
-                }
-                EventItem::Missed(missed) => panic!("{missed} events missed"),
-            }
-        }
-    };
-    match tokio::time::timeout(PATIENCE, waiting).await {
-        Ok(found) => found,
-        Err(_) => panic!("it never happened; what did: {passed:#?}"),
-    }
-}
-
-pub(crate) async fn names_until(events: &mut EventStream, last: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    next_event(events, |kind| {
-        let name = name(kind);
-        names.push(name.clone());
-        (name == last).then_some(())
-    })
-    .await;
-    names
-}
-
-/// What an event is called. Gap marks are `gap:PHASE`, other events of the wallet their own name.
-pub(crate) fn name(kind: &EventKind) -> String {
-    match kind {
-        EventKind::Provider(message) if &*message.name == STREAM_GAP => {
-            format!("gap:{}", message.payload["phase"].as_str().unwrap())
-        }
-        EventKind::Provider(message) => message.name.to_string(),
-        other => other.name().to_owned(),
     }
 }
 

@@ -12,7 +12,9 @@ use moorline_cip0103::{CallError, DappClient, HttpProvider, Outcome};
 use serde_json::{Value, json};
 
 use crate::gate::{Gate, Reply};
-use crate::rig::{builder, connected, name, names_until, next_event, session, soon};
+use crate::rig::{
+    builder, connected, connecting, name, names_until, next_event, sent_to, session, soon,
+};
 
 async fn ask(gate: &Gate, method: &'static str) -> Result<Value, ProviderError> {
     let provider = builder(gate).build().unwrap();
@@ -136,15 +138,8 @@ async fn a_login_is_asked_for_and_noticed() {
     gate.stand().session = false;
     let session = session(builder(&gate).build().unwrap());
     let mut events = session.events();
-    let connecting = tokio::spawn({
-        let session = session.clone();
-        async move { session.connect().await }
-    });
-    let url = next_event(&mut events, |kind| match kind {
-        EventKind::UserActionRequired { action } => Some(action.url.to_string()),
-        _ => None,
-    })
-    .await;
+    let connecting = connecting(&session);
+    let url = sent_to(&mut events).await;
     assert_eq!(url, "http://127.0.0.1:1/login/");
     gate.stand().session = true;
     soon(connecting).await.unwrap().unwrap();

@@ -7,3 +7,8 @@ mod gate;
 mod recordings;
 mod rig;
 mod stream;
+#[path = "../support"]
+mod support {
+    pub(crate) mod names;
+    pub(crate) mod session;
+}

@@ -2,26 +2,17 @@
 
 use std::time::Duration;
 
-use moorline::policy::{Backoff, QueuePolicy};
 use moorline::provider::{
     EventSink, OpenMode, OpenRequest, Opened, Provider, ProviderEvent, Request,
 };
-use moorline::session::{EventItem, EventStream};
-use moorline::{Epoch, EventKind, Identity, Policy, ProviderError, Session};
+use moorline::{Epoch, Identity, ProviderError, Session};
 use moorline_cip0103::WsProvider;
 use moorline_dev_wallet::{Control, DevWallet, DevWalletBuilder};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-/// Longer than anything takes; reached only by a test that fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Waits, but not for ever.
-pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, what)
-        .await
-        .expect("it never happened")
-}
+use crate::support::session::session;
+pub(crate) use crate::support::session::{PATIENCE, next_event, soon};
 
 /// A wallet, an adapter that is connected to nothing yet, and the adapter's events.
 pub(crate) struct Rig {
@@ -120,44 +111,5 @@ pub(crate) type Answer = Result<Value, ProviderError>;
 
 /// A session on a wallet, recovering fast and for ever.
 pub(crate) fn session_on(url: &str) -> Session {
-    let reconnect = Backoff {
-        base: Duration::from_millis(5),
-        cap: Duration::from_millis(20),
-        max_attempts: None,
-        ..Backoff::default()
-    };
-    let queue = QueuePolicy {
-        capacity: 256,
-        ..QueuePolicy::default()
-    };
-    let policy = Policy {
-        reconnect,
-        queue,
-        ..Policy::default()
-    };
-    Session::builder(WsProvider::new(url).unwrap())
-        .policy(policy)
-        .event_capacity(4096)
-        .build()
-        .unwrap()
-}
-
-/// The next event that is wanted.
-pub(crate) async fn next_event<T>(
-    events: &mut EventStream,
-    mut wanted: impl FnMut(&EventKind) -> Option<T>,
-) -> T {
-    soon(async {
-        loop {
-            match events.next().await.expect("the session is closed") {
-                EventItem::Event(event) => {
-                    if let Some(found) = wanted(&event.kind) {
-                        return found;
-                    }
-                }
-                EventItem::Missed(missed) => panic!("{missed} events missed"),
-            }
-        }
-    })
-    .await
+    session(WsProvider::new(url).unwrap())
 }
