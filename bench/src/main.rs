@@ -31,7 +31,7 @@ struct Measurement {
     run: fn() -> Measured,
 }
 
-const MEASUREMENTS: [Measurement; 8] = [
+const MEASUREMENTS: [Measurement; 9] = [
     Measurement {
         name: "machine",
         about: "ns per machine event, against a hand-written `match`",
