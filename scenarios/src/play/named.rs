@@ -51,16 +51,15 @@ impl Named {
         }
     }
 
-    fn name(&self, account: Account) -> Account {
+    fn name(&self, mut account: Account) -> Account {
         let id = account.id.as_str().to_owned();
         let Some((short, _)) = id.split_once("::") else {
             return account;
         };
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         ids.insert(short.to_owned(), id.clone());
-        let mut named = account.clone();
-        named.id = short.into();
-        named
+        account.id = short.into();
+        account
     }
 
     fn full(&self, identity: &Identity) -> Identity {
