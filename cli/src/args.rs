@@ -270,6 +270,9 @@ pub(crate) struct WalletArgs {
     /// How long sessions and tokens live (default: 1h).
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) ttl: Option<Duration>,
+    /// How often event streams carry a comment while nothing happens (default: never).
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) heartbeat: Option<Duration>,
     /// No admin endpoint.
     #[arg(long)]
     pub(crate) no_admin: bool,

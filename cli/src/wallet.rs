@@ -51,6 +51,9 @@ fn builder(args: &WalletArgs) -> Result<DevWalletBuilder, Failure> {
     if let Some(scale) = args.time_scale {
         builder = builder.time_scale(scale);
     }
+    if let Some(interval) = args.heartbeat {
+        builder = builder.heartbeat(interval);
+    }
     if let Some(ttl) = args.ttl {
         builder = builder.session_ttl(ttl).token_ttl(ttl);
     }

@@ -4,6 +4,7 @@ pub(crate) mod ear;
 pub(crate) mod http;
 pub(crate) mod sse;
 pub(crate) mod tls;
+pub(crate) mod wire;
 pub(crate) mod ws;
 
 use std::time::{Duration, Instant};

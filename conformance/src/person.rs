@@ -48,6 +48,16 @@ pub enum Deed<'a> {
     CutNetwork,
     /// Brings the network back.
     RestoreNetwork,
+    /// Has the ledger reject whatever is executed from now on.
+    BreakLedger,
+    /// Has the ledger take what is executed again.
+    MendLedger,
+    /// Stops the identity provider.
+    StopIdentityProvider,
+    /// Starts it again.
+    StartIdentityProvider,
+    /// Has the next `isConnected` exceed the wallet's limit of requests.
+    ExceedLimit,
     /// Lets the token of the session expire.
     ExpireSession,
     /// Logs out at the wallet.

@@ -9,8 +9,8 @@
 //! | `login` | being connected to |
 //! | `in`, `params`, `garbage` | connected |
 //! | `tx`, `links` | given transactions, over several links |
-//! | `reject`, `switch`, `cut`, `expired`, `logout` | in the hands of a person |
-//! | `end` | disconnected |
+//! | `reject`, `failing`, `limited`, `outage`, `switch`, `cut`, `expired`, `logout` | in the hands of a person |
+//! | `end`, `revived` | disconnected |
 //! | `again`, `other` | connected to once more, and by somebody else |
 
 mod connected;
@@ -161,21 +161,20 @@ impl Survey<'_> {
         method: &str,
         params: Option<Value>,
     ) -> Option<Value> {
+        let (id, body) = self.request(method, params);
+        let manner = Manner::with(credential);
+        self.send(label, method, id, body, manner, Duration::ZERO)
+            .await
+    }
+
+    /// A request, and its id.
+    fn request(&mut self, method: &str, params: Option<Value>) -> (Value, String) {
         let id = self.fresh_id();
         let mut request = json!({ "jsonrpc": "2.0", "id": id, "method": method });
         if let Some(params) = params {
             request["params"] = params;
         }
-        let body = request.to_string();
-        self.send(
-            label,
-            method,
-            id,
-            body,
-            Manner::with(credential),
-            Duration::ZERO,
-        )
-        .await
+        (id, request.to_string())
     }
 
     /// Sends a body as it is, and notes what comes back.

@@ -47,6 +47,7 @@ pub struct DevWalletBuilder {
     time_scale: f64,
     token_ttl: Option<Duration>,
     keep_alive: Duration,
+    heartbeat: Option<Duration>,
     rate_limit: Option<u32>,
     admin: bool,
     public_url: Option<String>,
@@ -71,6 +72,7 @@ impl DevWalletBuilder {
             time_scale: 1.0,
             token_ttl: None,
             keep_alive: Duration::from_secs(5),
+            heartbeat: None,
             rate_limit: None,
             admin: true,
             public_url: None,
@@ -147,6 +149,13 @@ impl DevWalletBuilder {
         self
     }
 
+    /// How often event streams carry a comment, in real time, so that whoever listens knows they
+    /// live. Default never, as gateways do; at least 1 ms.
+    pub fn heartbeat(mut self, interval: Duration) -> Self {
+        self.heartbeat = Some(interval);
+        self
+    }
+
     /// How many requests a minute a caller may make. Default none for [`Profile::Strict`], 10,000
     /// for the others.
     pub fn rate_limit(mut self, requests: u32) -> Self {
@@ -176,6 +185,7 @@ impl DevWalletBuilder {
         self.address = config.listen.unwrap_or(self.address);
         self.session_ttl = config.session_ttl.or(self.session_ttl);
         self.token_ttl = config.token_ttl.or(self.token_ttl);
+        self.heartbeat = config.heartbeat.or(self.heartbeat);
         self.rate_limit = config.rate_limit.or(self.rate_limit);
         self.public_url = config.public_url.or(self.public_url);
         self.deviations = config.dialect;
@@ -307,6 +317,7 @@ impl DevWalletBuilder {
             transactions: Vec::new(),
             messages: Vec::new(),
             keep_alive: self.keep_alive,
+            heartbeat: self.heartbeat,
             body_limit: BODY_LIMIT,
             rate_limit: self.rate_limit.or(gateways_limit),
             buckets: HashMap::new(),

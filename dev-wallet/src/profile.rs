@@ -8,7 +8,9 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Profile {
-    /// The standard to the letter. The default.
+    /// The standard to the letter. The default. `provider.version` is the version of the description
+    /// of the dApp API that is served, as the standard wants it, and not the wallet's own: `0.1.0`
+    /// of the remote API over HTTP, `0.5.0` of the synchronous one over a WebSocket.
     #[default]
     Strict,
     /// The gateways of May 2026: one session a user, errors without messages, HTML errors.

@@ -26,6 +26,12 @@ pub(super) const CHECKS: &[Check] = &[
         "allow bodies of at least 100 KiB: commands with disclosed contracts are large", [], |e| e.result("http/large").map(drop)),
     check!(Should Http "http.huge", "a request of 2 MiB is answered, if only with 413", HTTP,
         "answer bodies that are too long with 413 instead of dropping the connection", [], huge),
+    check!(Should Http "http.kept", "after a method it does not know, the connection takes further requests", "RFC 9112, section 9.3 (Persistence)",
+        "answer -32601 and leave the connection open; a client in a hurry sends its next request on it", [], |e| ensure(e.fact("http/kept")?, "an answer to the next request", || "the connection is closed".into())),
+    check!(Must Http "http.limit-code", "a request beyond the limit is refused with HTTP 429 and -32005", "CIP-0103, Error Types (-32005 Limit exceeded); RFC 6585, section 4",
+        "answer a JSON-RPC error with code -32005, not a text", [], limit_code),
+    check!(Should Http "http.retry-after", "a request beyond the limit is told when to come back", "RFC 6585, section 4 (429 Too Many Requests: Retry-After)",
+        "send `Retry-After`, in seconds", [], retry_after),
     check!(Should Http "http.cors-preflight", "a preflight is answered with `Access-Control-Allow-Origin`", CORS,
         "answer OPTIONS with the CORS headers, or dApps in browsers cannot use the wallet", [], |e| allows(e, "http/preflight")),
     check!(Should Http "http.cors-result", "results carry `Access-Control-Allow-Origin`", CORS,
@@ -68,6 +74,8 @@ fn is_request(label: &str) -> bool {
         "http/preflight",
         "http/text",
         "http/huge",
+        // has a check of its own
+        "limited/isConnected",
     ];
     !special.contains(&label) && !label.starts_with("user/")
 }
@@ -130,6 +138,28 @@ fn huge(e: &Evidence) -> Finding {
     let reply = e.reply("http/huge")?;
     let status = reply.head.as_ref().map_or(0, |head| head.status);
     ensure(status < 500, "a result or a 4xx", || e.show_reply(reply))
+}
+
+/// The answer beyond the limit.
+fn limited(e: &Evidence) -> Result<&crate::reply::Reply, Problem> {
+    e.took_place("limited")?;
+    let reply = e.reply("limited/isConnected")?;
+    let status = reply.head.as_ref().map_or(0, |head| head.status);
+    ensure(status == 429, "HTTP 429", || e.show_reply(reply))?;
+    Ok(reply)
+}
+
+fn limit_code(e: &Evidence) -> Finding {
+    limited(e)?;
+    e.refused("limited/isConnected", &[-32005])
+}
+
+fn retry_after(e: &Evidence) -> Finding {
+    let reply = limited(e)?;
+    let header = reply.head.as_ref().and_then(|it| it.header("retry-after"));
+    ensure(header.is_some(), "`Retry-After`", || {
+        format!("no such header, {}", e.show_reply(reply))
+    })
 }
 
 fn allows(e: &Evidence, label: &str) -> Finding {

@@ -18,6 +18,8 @@ pub(super) const CHECKS: &[Check] = &[
         "replace `{name}` by the value of `name` in `path`", ["ledgerApi.get"], |e| same(e, "in/ledgerApi-path")),
     check!(Should Both "ledgerApi.headers", "`headers` are accepted", "CIP-0103, ledgerApi (`headers`, amendment of 2026-03-10)",
         "pass further headers on, or ignore them", ["ledgerApi.get"], |e| same(e, "in/ledgerApi-headers")),
+    check!(Should Both "ledgerApi.no-network", "a request to a ledger that is away is refused with 4900, 4901 or -32002", "CIP-0103, Error Types (4900, 4901, -32002)",
+        "answer 4901 while the ledger cannot be reached", ["connect.connected"], |e| e.refused("cut/ledgerApi", &[4900, 4901, -32002])),
     check!(Must Both "ledgerApi.params", "a request without a resource, or with a method that is none, is refused with -32602 or -32000", "OpenRPC dApp API, LedgerApiRequest (required; enum); CIP-0103, Error Types",
         "check params before anything is passed on", [], params),
 ];

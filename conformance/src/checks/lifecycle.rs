@@ -28,6 +28,8 @@ pub(super) const CHECKS: &[Check] = &[
         "answer error 4100 once the session has ended", ["connect.connected"], end_refused),
     check!(Must Both "lifecycle.end-not-executed", "after `disconnect`, nothing is executed", END,
         "check the session before anything is prepared", ["connect.connected"], end_not_executed),
+    check!(Must Http "lifecycle.end-token", "after `disconnect`, its token opens no session any more", "CIP-0103, disconnect (\"the user session, involving the access token, is being invalidated on the server\")",
+        "take the token for dead once its session was disconnected", ["connect.connected"], end_token),
     check!(Must Both "lifecycle.again", "after `disconnect`, the user can connect again", "CIP-0103, connect",
         "start a new session when the user connects again", ["connect.connected"], again),
     check!(Should Both "lifecycle.relinked", "the session outlives the link it was made over", LINKS,
@@ -38,6 +40,10 @@ pub(super) const CHECKS: &[Check] = &[
         "send events to every link of the session", ["txChanged.pending"], |e| ensure(e.fact("links/second-hears")?, "the event on both links", || "not on the second".into())),
     check!(Must Both "lifecycle.expired", "an expired session is no session", UNAUTHORIZED,
         "check the expiry with every request", ["connect.connected"], |e| ended(e, "expired")),
+    check!(Should Http "lifecycle.expired-disconnect", "`disconnect` with a token that has expired is refused with 4100", UNAUTHORIZED,
+        "answer error 4100 instead of a success: nothing was ended, and the caller should know", ["connect.connected"], |e| e.refused("expired/disconnect", &[4100])),
+    check!(Should Http "lifecycle.idp-outage", "an outage of the identity provider is no logout", "CIP-0103, Error Types (4100: \"not been authorized by the user\"; -32002 Resource unavailable)",
+        "go on with tokens that were verified before, or answer -32002", ["connect.connected"], outage),
     check!(Must Both "lifecycle.logout", "after a logout at the wallet there is no session", END,
         "end the session on the server", ["connect.connected"], |e| ended(e, "logout")),
 ];
@@ -81,6 +87,31 @@ fn end_not_executed(e: &Evidence) -> Finding {
         Some(event) => Err(Problem::wrong("no `txChanged` for it", e.show(event))),
         None => Ok(()),
     }
+}
+
+fn end_token(e: &Evidence) -> Finding {
+    e.took_place("revived")?;
+    if e.refused("revived/isConnected", &[4100]).is_ok() {
+        return Ok(());
+    }
+    let is = e.result("revived/isConnected")?;
+    ensure(is["isConnected"] == false, "`isConnected: false`", || {
+        format!("{}, after a session was made with it", e.show(is))
+    })
+}
+
+fn outage(e: &Evidence) -> Finding {
+    e.took_place("outage")?;
+    let reply = e.reply("outage/isConnected")?;
+    let known = match e.result("outage/isConnected") {
+        Ok(is) => is["isConnected"] == true,
+        Err(_) => e.error("outage/isConnected")?.code() != Some(4100),
+    };
+    ensure(
+        known,
+        "connected still, or an error other than 4100",
+        || e.show_reply(reply),
+    )
 }
 
 fn again(e: &Evidence) -> Finding {

@@ -23,7 +23,17 @@ pub(super) const CHECKS: &[Check] = &[
         "answer with error -32601, with code and message", [], names),
     check!(Should Both "methods.event-names-unknown", "an event's name, called as a method, is refused as unknown rather than as an internal error", EVENTS,
         "answer with error -32601 (or 4200)", [], names_unknown),
+    check!(Should Http "methods.unsupported", "`prepareExecuteAndWait`, which only the synchronous API has, is refused as unsupported", "CIP-0103, Error Types (4200 Unsupported Method); EIP-1193",
+        "answer error 4200: the method is known, and not offered here", [], unsupported),
 ];
+
+fn unsupported(e: &Evidence) -> Finding {
+    match e.result("names/prepareExecuteAndWait") {
+        // Offered all the same.
+        Ok(_) => Ok(()),
+        Err(_) => e.refused("names/prepareExecuteAndWait", &[4200, 4100, -32004]),
+    }
+}
 
 /// Answered, and not as unknown.
 fn offered(e: &Evidence, label: &str) -> Finding {

@@ -41,6 +41,8 @@ pub(super) const CHECKS: &[Check] = &[
         "send status and commandId, and the payload that goes with the status", ["txChanged.pending"], event_shape),
     check!(Should Both "txChanged.no-extra-fields", "`txChanged` has no fields beyond its description", "OpenRPC dApp API, TxChangedEvent (additionalProperties: false)",
         "do not send what you store of a transaction", ["txChanged.pending"], extra),
+    check!(Must Both "txChanged.failed", "a submission that the ledger rejects ends in failed", ASYNC,
+        "emit `failed` when the ledger rejects what was approved", ["txChanged.pending"], failed),
     check!(Must Both "txChanged.refused-ends", "a submission that was announced and then refused ends in failed", ASYNC,
         "emit `failed` for what you announced as pending and refuse", ["connect.connected"], refused_ends),
     check!(Must WebSocket "prepareExecuteAndWait.executed", "`prepareExecuteAndWait` answers the executed event", WAIT,
@@ -229,6 +231,16 @@ fn extra(e: &Evidence) -> Finding {
     found.sort();
     found.dedup();
     super::none_of(found, "no other fields")
+}
+
+fn failed(e: &Evidence) -> Finding {
+    e.took_place("failing")?;
+    let events = events(e, "failing");
+    let told = |status: &str| events.iter().any(|it| it["status"] == *status);
+    if told("executed") {
+        return Err(Problem::not_checked("the ledger took the submission"));
+    }
+    ensure(told("failed"), "failed", || statuses(&events))
 }
 
 /// Submissions refused by an error: for a stranger, without a network, of nothing.

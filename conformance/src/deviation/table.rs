@@ -336,6 +336,7 @@ pub const DEVIATIONS: &[Deviation] = &[
         checks: &[
             "ledgerApi.unknown-resource-code",
             "prepareExecute.no-network",
+            "ledgerApi.no-network",
         ],
         reference: GATEWAY,
         sign: |e| {
@@ -417,6 +418,68 @@ pub const DEVIATIONS: &[Deviation] = &[
             })
         },
     },
+    Deviation {
+        id: "G1-close-after-unknown-method",
+        about: "the connection is closed after -32601",
+        known_of: &[G1],
+        checks: &["http.kept"],
+        reference: GATEWAY,
+        sign: |e| e.facts.get("http/kept") == Some(&false),
+    },
+    Deviation {
+        id: "G1-plain-rate-limit",
+        about: "429 has a plain text for a body, sent as text/html",
+        known_of: &[G1, G2],
+        checks: &["http.limit-code"],
+        reference: GATEWAY,
+        sign: |e| e.reply("limited/isConnected").is_ok_and(|it| !it.is_rpc()),
+    },
+    Deviation {
+        id: "G1-absent-method-unknown",
+        about: "methods that only the synchronous API has are refused with -32601",
+        known_of: &[G1, G2],
+        checks: &["methods.unsupported"],
+        reference: GATEWAY,
+        sign: |e| e.refused("names/prepareExecuteAndWait", &[-32601]).is_ok(),
+    },
+    Deviation {
+        id: "G1-execution-failure-silent",
+        about: "a transaction that the ledger rejects is never announced as failed",
+        known_of: &[G1, G2],
+        checks: &["txChanged.failed"],
+        reference: GATEWAY,
+        sign: |e| e.heard("failing", "txChanged").next().is_some(),
+    },
+    Deviation {
+        id: "G1-token-outlives-disconnect",
+        about: "the token of a session that was disconnected opens another",
+        known_of: &[G1, G2],
+        checks: &["lifecycle.end-token"],
+        reference: GATEWAY,
+        sign: |e| {
+            e.result("revived/isConnected")
+                .is_ok_and(|it| it["isConnected"] == true)
+        },
+    },
+    Deviation {
+        id: "G1-deaf-disconnect",
+        about: "`disconnect` without a good token answers null, and does nothing",
+        known_of: &[G1, G2],
+        checks: &["lifecycle.expired-disconnect"],
+        reference: GATEWAY,
+        sign: |e| e.result("expired/disconnect").is_ok(),
+    },
+    Deviation {
+        id: "G1-idp-outage-is-logout",
+        about: "while the identity provider is down everybody is `Unauthenticated`",
+        known_of: &[G1, G2],
+        checks: &["lifecycle.idp-outage"],
+        reference: GATEWAY,
+        sign: |e| {
+            e.result("outage/isConnected")
+                .is_ok_and(|it| it["isConnected"] == false)
+        },
+    },
 ];
 
 fn says(e: &Evidence, what: &str) -> bool {
@@ -428,7 +491,8 @@ fn is_html(reply: &crate::reply::Reply) -> bool {
     reply
         .head
         .as_ref()
-        .is_some_and(|it| it.content_type() == "text/html")
+        // The text about too many requests is called HTML, and is none.
+        .is_some_and(|it| it.content_type() == "text/html" && it.status != 429)
 }
 
 fn tx<'e>(e: &'e Evidence, status: &'e str) -> impl Iterator<Item = &'e serde_json::Value> {

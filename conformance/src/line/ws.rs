@@ -1,7 +1,5 @@
 //! A WebSocket, frame by frame.
 
-use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -9,20 +7,15 @@ use serde_json::Value;
 use soketto::handshake::client::Header;
 use soketto::handshake::{Client, ServerResponse};
 use soketto::{Incoming, Receiver, Sender};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 use url::Url;
 
 use super::ear::{Brought, Ear, RawEvent};
+use super::wire::Wire;
 use crate::evidence::Trouble;
 use crate::options::Credential;
 use crate::reply::Reply;
-
-/// Bytes in both directions, encrypted or not.
-trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 type Socket = Compat<Box<dyn Wire>>;
 
@@ -121,20 +114,7 @@ async fn connect(
     credential: &Credential,
 ) -> Result<(Sender<Socket>, Receiver<Socket>), String> {
     let (host, port) = super::http::host_and_port(url);
-    let io = |problem: io::Error| problem.to_string();
-    let socket = TcpStream::connect((host.as_str(), port))
-        .await
-        .map_err(io)?;
-    socket.set_nodelay(true).map_err(io)?;
-    let wire: Box<dyn Wire> = if url.scheme() == "wss" {
-        let config = super::tls::config().map_err(|problem| problem.to_string())?;
-        let name = tokio_rustls::rustls::pki_types::ServerName::try_from(host.clone())
-            .map_err(|_| "its name cannot be on a certificate".to_owned())?;
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-        Box::new(connector.connect(name, socket).await.map_err(io)?)
-    } else {
-        Box::new(socket)
-    };
+    let wire = super::wire::dial(url).await?;
     let path = match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),

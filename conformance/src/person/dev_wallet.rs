@@ -134,6 +134,17 @@ impl Person for DevWalletPerson {
                 }
                 Deed::CutNetwork => self.post("set-ledger", json!({ "up": false })).await,
                 Deed::RestoreNetwork => self.post("set-ledger", json!({ "up": true })).await,
+                Deed::BreakLedger => self.post("fail-transactions", json!({ "on": true })).await,
+                Deed::MendLedger => self.post("fail-transactions", json!({ "on": false })).await,
+                Deed::StopIdentityProvider => self.post("set-idp", json!({ "up": false })).await,
+                Deed::StartIdentityProvider => self.post("set-idp", json!({ "up": true })).await,
+                Deed::ExceedLimit => {
+                    let fault = json!({
+                        "fault": "rate-limit", "place": "dapp", "method": "isConnected",
+                        "times": 1, "retry-after": "1s",
+                    });
+                    self.post("misbehave", fault).await
+                }
                 Deed::ExpireSession => self.post("expire-session", json!({})).await,
                 Deed::LogOut => self.post("end-session", json!({})).await,
             }

@@ -66,9 +66,14 @@ impl Person for Interactive {
                 self.say("log out", None);
                 Ok(())
             }
-            Deed::CutNetwork | Deed::RestoreNetwork | Deed::ExpireSession => {
-                Err(Unable("a person at the wallet cannot do this".into()))
-            }
+            Deed::CutNetwork
+            | Deed::RestoreNetwork
+            | Deed::BreakLedger
+            | Deed::MendLedger
+            | Deed::StopIdentityProvider
+            | Deed::StartIdentityProvider
+            | Deed::ExceedLimit
+            | Deed::ExpireSession => Err(Unable("a person at the wallet cannot do this".into())),
         };
         Box::pin(std::future::ready(done))
     }

@@ -65,12 +65,10 @@ impl Survey<'_> {
         params: Value,
         longer: std::time::Duration,
     ) -> Option<Value> {
-        let id = self.fresh_id();
-        let body = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        let (id, body) = self.request(method, Some(params));
         let credential = self.credential.clone();
         let manner = crate::line::http::Manner::with(&credential);
-        self.send(label, method, id, body.to_string(), manner, longer)
-            .await
+        self.send(label, method, id, body, manner, longer).await
     }
 
     pub(super) async fn bad_params(&mut self) {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::Survey;
+use super::{Line, Survey};
+use crate::evidence::Gap;
 use crate::line::sse::Place;
 use crate::options::Credential;
 
@@ -90,6 +91,23 @@ impl Survey<'_> {
                     .await,
             );
         }
+        self.revive().await;
         self.ask("end/disconnect-again", "disconnect", None).await;
+    }
+
+    /// Tries to make a session with the token of the one that was ended.
+    async fn revive(&mut self) {
+        let (Line::Http(line), Credential::Bearer(_)) = (&self.line, &self.credential) else {
+            self.gap("revived", Gap::Excused("no token was given".into()));
+            return;
+        };
+        let (line, credential) = (line.clone(), self.credential.clone());
+        if self.user_api(&line).await.is_none() {
+            let why = "the wallet has no user API to make a session at";
+            self.gap("revived", Gap::Excused(why.into()));
+            return;
+        }
+        self.add_session(&credential, None).await;
+        self.ask("revived/isConnected", "isConnected", None).await;
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Line, Survey};
 use crate::evidence::Trouble;
 use crate::line::http::Manner;
+use crate::line::wire;
 use crate::options::Credential;
 
 /// A page of another origin.
@@ -185,6 +186,16 @@ impl Survey<'_> {
             return;
         };
         let line = line.clone();
+        let ((_, unknown), (_, known)) = (
+            self.request("moorline_noSuchMethod", None),
+            self.request("isConnected", None),
+        );
+        let kept = wire::is_kept(&line.base, &unknown, &known, self.patience.now()).await;
+        if let Ok(kept) = kept {
+            self.evidence.facts.insert("http/kept", kept);
+        }
+        self.ask_as_nobody("names/prepareExecuteAndWait", "prepareExecuteAndWait", None)
+            .await;
         let get = line.request(Method::GET, line.base.clone(), nobody);
         let preflight = line
             .request(Method::OPTIONS, line.base.clone(), nobody)

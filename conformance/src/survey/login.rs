@@ -31,8 +31,8 @@ impl Survey<'_> {
             Err(gap) => gap,
         };
         let rest = [
-            "in", "params", "altered", "tx", "links", "reject", "switch", "cut", "expired",
-            "logout", "end", "again", "other",
+            "in", "params", "altered", "tx", "links", "reject", "failing", "limited", "outage",
+            "switch", "cut", "expired", "logout", "end", "revived", "again", "other",
         ];
         let later = rest.iter().skip_while(|it| part != "login" && **it != part);
         for part in later {
@@ -171,15 +171,9 @@ impl Survey<'_> {
         method: &str,
         params: Option<Value>,
     ) -> Option<Value> {
-        let id = self.fresh_id();
-        let mut request = json!({ "jsonrpc": "2.0", "id": id, "method": method });
-        if let Some(params) = params {
-            request["params"] = params;
-        }
+        let (id, body) = self.request(method, params);
         let manner = Manner::with(credential);
-        let outcome = user
-            .post(request.to_string(), manner, self.patience.now())
-            .await;
+        let outcome = user.post(body, manner, self.patience.now()).await;
         self.note(&format!("user/{method}"), method, id, outcome)
     }
 }

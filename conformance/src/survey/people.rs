@@ -4,11 +4,17 @@ use serde_json::json;
 
 use super::Survey;
 use crate::evidence::Gap;
+use crate::options::Credential;
 use crate::person::Deed;
 
 impl Survey<'_> {
     pub(super) async fn people(&mut self) {
         self.reject().await;
+        self.fail().await;
+        if self.is_http() {
+            self.exceed_limit().await;
+            self.stop_identity_provider().await;
+        }
         self.switch().await;
         self.cut().await;
         self.expire().await;
@@ -64,6 +70,36 @@ impl Survey<'_> {
         self.person(Deed::ExpectToApprove).await.ok();
     }
 
+    /// A submission that the ledger rejects after it was approved.
+    async fn fail(&mut self) {
+        if !self.have("failing", Deed::BreakLedger).await {
+            return;
+        }
+        let command = self.command("failing");
+        let params = json!({ "commandId": command, "commands": self.commands() });
+        self.submit("failing/prepareExecute", params).await;
+        let wait = self.patience.briefly();
+        self.hear_end(wait, &command).await;
+        self.person(Deed::MendLedger).await.ok();
+    }
+
+    async fn exceed_limit(&mut self) {
+        if self.have("limited", Deed::ExceedLimit).await {
+            self.ask("limited/isConnected", "isConnected", None).await;
+        }
+    }
+
+    async fn stop_identity_provider(&mut self) {
+        if !matches!(self.credential, Credential::Bearer(_)) {
+            self.gap("outage", Gap::Excused("no token was given".into()));
+            return;
+        }
+        if self.have("outage", Deed::StopIdentityProvider).await {
+            self.ask("outage/isConnected", "isConnected", None).await;
+            self.person(Deed::StartIdentityProvider).await.ok();
+        }
+    }
+
     async fn switch(&mut self) {
         let accounts = self.evidence.result("in/listAccounts").ok();
         if accounts
@@ -113,6 +149,8 @@ impl Survey<'_> {
         let params = json!({ "commandId": command, "commands": self.commands() });
         self.ask("cut/prepareExecute", "prepareExecute", Some(params))
             .await;
+        let params = json!({ "requestMethod": "get", "resource": "/v2/state/ledger-end" });
+        self.ask("cut/ledgerApi", "ledgerApi", Some(params)).await;
         self.quiet().await;
         self.person(Deed::RestoreNetwork).await.ok();
         self.part = "restored";
@@ -130,6 +168,12 @@ impl Survey<'_> {
         self.note_end_of_stream("expired/stream-ended").await;
         self.ask("expired/isConnected", "isConnected", None).await;
         self.ask("expired/listAccounts", "listAccounts", None).await;
+        if matches!(self.credential, Credential::Bearer(_)) {
+            self.ask("expired/disconnect", "disconnect", None).await;
+        } else {
+            let why = Gap::Excused("no token was given".into());
+            self.gap("expired/disconnect", why);
+        }
         self.log_in_again().await;
     }
 
@@ -161,7 +205,7 @@ impl Survey<'_> {
         if let Ok(fresh) = crate::login::credential(self.options, self.patience.now()).await
             && !fresh.is_none()
         {
-            if let crate::options::Credential::Bearer(token) = &fresh {
+            if let Credential::Bearer(token) = &fresh {
                 use secrecy::ExposeSecret;
                 self.evidence.secrets.learn(token.expose_secret());
             }

@@ -45,6 +45,7 @@ async fn the_standard_without_a_login_passes_every_must() {
         [
             "sse.unauthenticated",
             "sse.refused-after-end",
+            "lifecycle.end-token",
             "security.altered-token",
             "security.other-session",
             "security.other-token",
@@ -114,6 +115,13 @@ const G1: &[&str] = &[
     "G1-ledger-get-post-only",
     "G1-network-loss-silent",
     "G1-networks-leak-secrets",
+    "G1-close-after-unknown-method",
+    "G1-plain-rate-limit",
+    "G1-absent-method-unknown",
+    "G1-execution-failure-silent",
+    "G1-token-outlives-disconnect",
+    "G1-deaf-disconnect",
+    "G1-idp-outage-is-logout",
 ];
 
 #[tokio::test]
@@ -152,6 +160,12 @@ const G2: &[&str] = &[
     "G1-ledger-errors-internal",
     "G1-ledger-get-post-only",
     "G1-network-loss-silent",
+    "G1-plain-rate-limit",
+    "G1-absent-method-unknown",
+    "G1-execution-failure-silent",
+    "G1-token-outlives-disconnect",
+    "G1-deaf-disconnect",
+    "G1-idp-outage-is-logout",
 ];
 
 #[tokio::test]
@@ -233,4 +247,14 @@ fn every_deviation_with_a_name_is_shown_by_some_wallet() {
             deviation.id
         );
     }
+}
+
+#[tokio::test]
+async fn a_stream_that_says_it_lives_is_found() {
+    let heartbeat = std::time::Duration::from_millis(20);
+    let wallet = DevWallet::builder().heartbeat(heartbeat).start().await;
+    let report = check(options(&wallet.unwrap(), false)).await.unwrap();
+    let verdict = &report.outcome("sse.heartbeat").unwrap().verdict;
+    assert!(verdict.holds(), "{verdict:?}");
+    assert!(report.conforms(), "{}", report.text());
 }

@@ -1,7 +1,9 @@
 //! A person at a development wallet in this process.
 
+use std::time::Duration;
+
 use moorline_conformance::{Deed, Doing, Person, Unable};
-use moorline_dev_wallet::{Approval, Control};
+use moorline_dev_wallet::{Approval, Control, HttpFault, Place};
 
 #[derive(Debug)]
 pub(crate) struct AtTheWallet(pub(crate) Control);
@@ -39,6 +41,20 @@ impl Person for AtTheWallet {
             }
             Deed::RestoreNetwork => {
                 wallet.set_network_link(true);
+                Ok(())
+            }
+            Deed::BreakLedger | Deed::MendLedger => {
+                wallet.fail_transactions(matches!(deed, Deed::BreakLedger));
+                Ok(())
+            }
+            Deed::StopIdentityProvider | Deed::StartIdentityProvider => {
+                wallet.idp_down(matches!(deed, Deed::StopIdentityProvider));
+                Ok(())
+            }
+            Deed::ExceedLimit => {
+                let retry_after = Some(Duration::from_secs(1));
+                let fault = HttpFault::RateLimit { retry_after };
+                wallet.misbehave_at(Place::Dapp, Some("isConnected"), fault, Some(1));
                 Ok(())
             }
             Deed::ExpireSession => {

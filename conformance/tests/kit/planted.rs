@@ -183,7 +183,7 @@ async fn run(fault: Fault) -> Report {
     check(options).await.unwrap()
 }
 
-fn red(report: &Report) -> HashSet<&'static str> {
+pub(crate) fn red(report: &Report) -> HashSet<&'static str> {
     let failed = report
         .outcomes
         .iter()

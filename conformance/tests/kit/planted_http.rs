@@ -10,6 +10,7 @@ use moorline_conformance::{Applies, Login, Options, Report, Verdict, catalogue, 
 use moorline_dev_wallet::{DevWallet, Dialect};
 
 use crate::person::AtTheWallet;
+use crate::planted::red;
 use crate::swap::{self, Swap};
 
 /// Runs at a time: they wait more than they work.
@@ -81,6 +82,12 @@ const SWAPS: &[Swapped] = &[
     ),
     swap("http.large", &["xxxxxxxx"], "\"result\"", "\"resilt\""),
     swap("http.huge", &["xxxxxxxx"], "HTTP/1.1 413", "HTTP/1.1 513"),
+    swap(
+        "http.retry-after",
+        &["\"isConnected\""],
+        "retry-after",
+        "retry-never",
+    ),
     swap(
         "http.cors-preflight",
         &["OPTIONS "],
@@ -201,6 +208,13 @@ const WAYS: &[(&str, &str)] = &[
     ("sign-message-crashes", "methods.signMessage"),
     ("sign-message-by-event", "signMessage.shape"),
     ("leaks-secrets", "security.networks-without-secrets"),
+    ("close-after-unknown-method", "http.kept"),
+    ("plain-rate-limit", "http.limit-code"),
+    ("absent-method-unknown", "methods.unsupported"),
+    ("execute-failure-is-silent", "txChanged.failed"),
+    ("token-outlives-disconnect", "lifecycle.end-token"),
+    ("deaf-disconnect", "lifecycle.expired-disconnect"),
+    ("idp-outage-is-logout", "lifecycle.idp-outage"),
 ];
 
 /// What `planted` or the null wallets turn red over a WebSocket by the same judge, or what is shown
@@ -237,14 +251,6 @@ async fn run(dialect: Dialect, swap: Option<Swap>) -> Report {
         client_secret: "dev-secret".into(),
     };
     check(options).await.unwrap()
-}
-
-fn red(report: &Report) -> HashSet<&'static str> {
-    let failed = report
-        .outcomes
-        .iter()
-        .filter(|it| matches!(it.verdict, Verdict::Failed { .. }));
-    failed.map(|it| it.check.id).collect()
 }
 
 #[test]

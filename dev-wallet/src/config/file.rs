@@ -38,8 +38,8 @@ use crate::profile::{Dialect, Profile};
 /// reject-is-silent = true
 /// ```
 ///
-/// More keys: `listen`, `require-login`, `session-ttl`, `token-ttl`, `keep-alive`, `rate-limit`,
-/// `admin`, `public-url`, `audience`, `self-signed-secret`, `[[api-keys]]` with `key` and `user`;
+/// More keys: `listen`, `require-login`, `session-ttl`, `token-ttl`, `keep-alive`, `heartbeat`,
+/// `rate-limit`, `admin`, `public-url`, `audience`, `self-signed-secret`, `[[api-keys]]` with `key` and `user`;
 /// networks have `name`, `description` and `ledger-api`, clients `redirects`. Whatever is left out
 /// is as the builder has it. Keys that are not known are mistakes.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +54,7 @@ pub struct DevWalletConfig {
     pub(crate) session_ttl: Option<Duration>,
     pub(crate) token_ttl: Option<Duration>,
     pub(crate) keep_alive: Option<Duration>,
+    pub(crate) heartbeat: Option<Duration>,
     pub(crate) rate_limit: Option<u32>,
     pub(crate) admin: Option<bool>,
     pub(crate) public_url: Option<String>,
@@ -128,6 +129,7 @@ fn read(mut sheet: Sheet) -> Result<DevWalletConfig, Mistake> {
         session_ttl: time(sheet.take("session-ttl"))?,
         token_ttl: time(sheet.take("token-ttl"))?,
         keep_alive: time(sheet.take("keep-alive"))?,
+        heartbeat: time(sheet.take("heartbeat"))?,
         rate_limit: sheet.take("rate-limit").map(|it| it.count()).transpose()?,
         admin: sheet.take("admin").map(|it| it.boolean()).transpose()?,
         public_url: sheet

@@ -49,6 +49,8 @@ pub(crate) struct Gateway {
     pub(crate) transactions: Vec<Transaction>,
     pub(crate) messages: Vec<Message>,
     pub(crate) keep_alive: Duration,
+    /// How often streams carry a comment.
+    pub(crate) heartbeat: Option<Duration>,
     pub(crate) body_limit: usize,
     /// Requests a minute and caller; `None` for no limit.
     pub(crate) rate_limit: Option<u32>,

@@ -1,6 +1,7 @@
 //! Server-sent events.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -107,12 +108,15 @@ async fn pass_on(
     watched: Option<String>,
 ) {
     let state = &open.state;
+    let heartbeat = state.lock().gateway.heartbeat;
     let mut expiry = pin!(expiry(watched.as_deref()));
     loop {
         let frame = tokio::select! {
             frame = frames.recv() => frame,
             () = chunks.closed() => return,
             () = &mut expiry => Some(Frame::End),
+            // Between events, never within one.
+            () = silence(heartbeat) => Some(Frame::Text(": still here\n\n".into())),
         };
         let text = match frame {
             Some(Frame::Text(text)) => text,
@@ -140,6 +144,14 @@ async fn pass_on(
                 return;
             }
         }
+    }
+}
+
+/// Returns once nothing was sent for as long as a heartbeat takes; never, if there is none.
+async fn silence(heartbeat: Option<Duration>) {
+    match heartbeat {
+        Some(interval) => tokio::time::sleep(interval.max(Duration::from_millis(1))).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -254,21 +254,40 @@ impl Events {
     /// breaks.
     pub(crate) async fn next(&mut self) -> std::io::Result<Option<(String, Value)>> {
         loop {
+            let Some(event) = self.block().await? else {
+                return Ok(None);
+            };
+            if event.starts_with(':') {
+                continue;
+            }
+            let field = |name: &str| {
+                let mut lines = event.lines();
+                lines
+                    .find_map(|line| line.strip_prefix(name))
+                    .unwrap()
+                    .to_owned()
+            };
+            let data: Value = serde_json::from_str(&field("data: ")).unwrap();
+            let mut arguments = data.as_array().unwrap().clone();
+            assert_eq!(arguments.len(), 1, "an event has one argument");
+            return Ok(Some((field("event: "), arguments.remove(0))));
+        }
+    }
+
+    /// The next thing on the stream, which must be a comment.
+    pub(crate) async fn comment(&mut self) -> String {
+        let block = self.block().await.unwrap().expect("the stream has ended");
+        let comment = block.strip_prefix(':').expect("no comment");
+        comment.trim().to_owned()
+    }
+
+    /// Everything up to the next empty line.
+    async fn block(&mut self) -> std::io::Result<Option<String>> {
+        loop {
             let end = self.buffer.windows(2).position(|it| it == b"\n\n");
             if let Some(end) = end {
-                let event = self.buffer.drain(..end + 2).collect();
-                let event = String::from_utf8(event).unwrap();
-                let field = |name: &str| {
-                    let mut lines = event.lines();
-                    lines
-                        .find_map(|line| line.strip_prefix(name))
-                        .unwrap()
-                        .to_owned()
-                };
-                let data: Value = serde_json::from_str(&field("data: ")).unwrap();
-                let mut arguments = data.as_array().unwrap().clone();
-                assert_eq!(arguments.len(), 1, "an event has one argument");
-                return Ok(Some((field("event: "), arguments.remove(0))));
+                let block = self.buffer.drain(..end + 2).collect();
+                return Ok(Some(String::from_utf8(block).unwrap()));
             }
             match soon(self.wire.chunk()).await? {
                 Some(chunk) => {

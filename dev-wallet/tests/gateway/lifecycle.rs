@@ -511,3 +511,18 @@ async fn idle_connections_are_closed() {
     tokio::time::sleep(std::time::Duration::from_millis(250)).await;
     events.nothing_before(&wallet.control()).await;
 }
+
+#[tokio::test]
+async fn a_stream_with_a_heartbeat_says_that_it_lives_between_events() {
+    let interval = std::time::Duration::from_millis(5);
+    let wallet = builder(Profile::Strict).heartbeat(interval);
+    let wallet = wallet.start().await.unwrap();
+    let mut client = Client::on(&wallet).await;
+    let mut events = client.events(&wallet).await;
+    for _ in 0..3 {
+        assert_eq!(soon(events.comment()).await, "still here");
+    }
+    client.call("connect", Value::Null).await;
+    events.expect("statusChanged").await;
+    events.expect("connected").await;
+}

@@ -56,6 +56,12 @@ pub(super) const PLANTED: &[Planted] = &[
     plant("prepareExecute.no-network", &[], |it| {
         on(it, submission("cut"), code(-32603))
     }),
+    plant("ledgerApi.no-network", &[], |it| {
+        on(it, resource("get", "/v2/state/ledger-end"), code(-32603))
+    }),
+    plant("txChanged.failed", &[], |it| {
+        event(it, "txChanged", tx("failing", "failed"), lost)
+    }),
     plant("txChanged.pending", &[], |it| {
         event(it, "txChanged", tx("tx", "pending"), lost)
     }),
