@@ -96,7 +96,7 @@ async fn an_identity_provider_that_is_down_for_a_while_ends_nothing() {
 #[tokio::test]
 async fn a_login_elsewhere_is_told_by_the_generation() {
     for profile in GENERATIONS {
-        let (wallet, _session, mut events) = plain(profile).await;
+        let (wallet, session, mut events) = plain(profile).await;
         assert_eq!(wallet.control().log_in_elsewhere(), 1);
         match profile {
             // One session for each token: ours is gone.
@@ -139,7 +139,7 @@ async fn a_logout_at_the_wallet_ends_the_session() {
 #[tokio::test]
 async fn a_ledger_that_is_down_is_a_link_that_is_down() {
     for profile in GENERATIONS {
-        let (wallet, _session, mut events) = plain(profile).await;
+        let (wallet, session, mut events) = plain(profile).await;
         for (up, link) in [(false, NetworkLink::Down), (true, NetworkLink::Up)] {
             wallet.control().set_network_link(up);
             let told = next_event(&mut events, |kind| match kind {
