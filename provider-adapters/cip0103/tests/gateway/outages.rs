@@ -32,7 +32,7 @@ async fn wallet(profile: Profile) -> DevWallet {
 #[tokio::test]
 async fn a_restart_that_keeps_sessions_is_a_lost_link() {
     for profile in GENERATIONS {
-        let (wallet, session, mut events) = plain(profile).await;
+        let (wallet, _session, mut events) = plain(profile).await;
         soon(
             wallet
                 .control()
@@ -49,7 +49,7 @@ async fn a_restart_that_keeps_sessions_is_a_lost_link() {
 #[tokio::test]
 async fn a_restart_that_loses_sessions_ends_the_session() {
     for profile in GENERATIONS {
-        let (wallet, session, mut events) = plain(profile).await;
+        let (wallet, _session, mut events) = plain(profile).await;
         soon(
             wallet
                 .control()
@@ -79,7 +79,7 @@ async fn a_program_with_its_own_credentials_makes_a_lost_session_again() {
 #[tokio::test]
 async fn an_identity_provider_that_is_down_for_a_while_ends_nothing() {
     for profile in GENERATIONS {
-        let (wallet, session, mut events) = plain(profile).await;
+        let (wallet, _session, mut events) = plain(profile).await;
         wallet.control().idp_down(true);
         names_until(&mut events, "session:reconnecting").await;
         for _ in 0..3 {
@@ -113,7 +113,7 @@ async fn a_login_elsewhere_is_told_by_the_generation() {
 #[tokio::test]
 async fn a_session_that_is_revoked_without_a_word_is_noticed() {
     for profile in GENERATIONS {
-        let (wallet, session, mut events) = plain(profile).await;
+        let (wallet, _session, mut events) = plain(profile).await;
         assert_eq!(wallet.control().revoke_sessions(), 1);
         assert_eq!(
             ended(&mut events).await,
@@ -126,7 +126,7 @@ async fn a_session_that_is_revoked_without_a_word_is_noticed() {
 #[tokio::test]
 async fn a_logout_at_the_wallet_ends_the_session() {
     for profile in GENERATIONS {
-        let (wallet, session, mut events) = plain(profile).await;
+        let (wallet, _session, mut events) = plain(profile).await;
         wallet.control().end_session();
         assert_eq!(
             ended(&mut events).await,
