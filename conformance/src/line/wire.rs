@@ -16,6 +16,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 /// The longest answer that is read.
 const LONGEST: usize = 64 * 1024;
+/// How long a wallet that closes the connection after its answer may take for that.
+const SETTLES: Duration = Duration::from_millis(200);
 
 /// Connects to where an address points.
 pub(crate) async fn dial(url: &Url) -> Result<Box<dyn Wire>, String> {
@@ -52,6 +54,7 @@ pub(crate) async fn is_kept(
         if head.to_ascii_lowercase().contains("\r\nconnection: close") {
             return Ok(false);
         }
+        tokio::time::sleep(SETTLES).await;
         if wire.write_all(post(url, second).as_bytes()).await.is_err() {
             return Ok(false);
         }

@@ -74,6 +74,7 @@ impl Survey<'_> {
     async fn malformed(&mut self) {
         self.ask_as_nobody("framing/unknown", "moorline_noSuchMethod", None)
             .await;
+        self.let_close().await;
         self.ask_as_nobody("framing/prototype", "toString", None)
             .await;
         let id = self.fresh_id();
@@ -99,6 +100,14 @@ impl Survey<'_> {
         // Whatever came before, it goes on.
         self.ask_as_nobody("framing/afterwards", "isConnected", None)
             .await;
+    }
+
+    /// Some wallets close the connection after what they do not know: the next request must not meet
+    /// that half-way.
+    async fn let_close(&mut self) {
+        if self.is_http() {
+            self.quiet().await;
+        }
     }
 
     async fn over_ws(&mut self) {
@@ -196,6 +205,7 @@ impl Survey<'_> {
         }
         self.ask_as_nobody("names/prepareExecuteAndWait", "prepareExecuteAndWait", None)
             .await;
+        self.let_close().await;
         let get = line.request(Method::GET, line.base.clone(), nobody);
         let preflight = line
             .request(Method::OPTIONS, line.base.clone(), nobody)
