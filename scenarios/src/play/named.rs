@@ -58,7 +58,7 @@ impl Named {
         };
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         ids.insert(short.to_owned(), id.clone());
-        let mut named = account.clone();
+        let mut named = account;
         named.id = short.into();
         named
     }
