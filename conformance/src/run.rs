@@ -12,7 +12,7 @@ use crate::deviation;
 use crate::evidence::Evidence;
 use crate::line::http::host_and_port;
 use crate::login;
-use crate::options::{Credential, Options};
+use crate::options::{Credential, Login, Options};
 use crate::redaction::Secrets;
 use crate::report::{Outcome, Report, Verdict};
 use crate::survey::survey;
@@ -29,6 +29,9 @@ pub enum CheckError {
         /// What is wrong with it.
         why: String,
     },
+    /// A secret would travel in clear.
+    #[error("{0} is neither https nor on this computer: a secret is not sent there in clear")]
+    Insecure(String),
     /// Nobody listens there.
     #[error("the wallet at {address} cannot be reached: {why}")]
     Unreachable {
@@ -68,6 +71,10 @@ pub async fn check(options: Options) -> Result<Report, CheckError> {
         if !catalogue().any(|it| it.id == id || it.area() == id) {
             return Err(CheckError::UnknownCheck(id.clone()));
         }
+    }
+    let in_clear = matches!(url.scheme(), "ws" | "http") && !crate::shape::is_loopback(&url);
+    if in_clear && !matches!(options.login, Login::None) {
+        return Err(CheckError::Insecure(url.authority().to_owned()));
     }
     reach(&url, &options).await?;
     let credential = login::credential(&options, options.timeout).await?;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use moorline_conformance::{CheckError, Level, Options, Report, Verdict, check};
+use moorline_conformance::{CheckError, Level, Login, Options, Report, Verdict, check};
 use soketto::handshake::Server;
 use soketto::handshake::server::Response;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -211,4 +211,9 @@ async fn what_cannot_be_checked_is_told_from_what_fails() {
         check(options).await,
         Err(CheckError::UnknownCheck(_))
     ));
+    // A secret leaves this computer over TLS only: refused before anything is dialled.
+    let mut options = Options::new("http://wallet.example/api/v0/dapp");
+    options.login = Login::Token("t0ken".into());
+    let refused = check(options).await.unwrap_err();
+    assert!(matches!(refused, CheckError::Insecure(_)), "{refused:?}");
 }
