@@ -48,7 +48,15 @@ fn h70_no_command_prints_a_secret() {
             echo.until_streams(1).await;
             echo.stream_raw(&said);
         });
-        let ran = connect.output().unwrap();
+        // Some logins renew themselves and would go on for ever.
+        let mut running = connect
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(4));
+        running.kill().ok();
+        let ran = running.wait_with_output().unwrap();
         echoing.abort();
         let printed = [ran.stdout, ran.stderr].concat();
         let printed = String::from_utf8(printed).unwrap();

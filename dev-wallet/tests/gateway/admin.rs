@@ -118,24 +118,33 @@ async fn mistakes_are_explained() {
 }
 
 #[tokio::test]
-async fn an_act_may_cut_who_asks_for_it() {
+async fn who_cuts_everybody_off_goes_on() {
     let wallet = wallet(Profile::Strict).await;
     let mut wire = Wire::to(&wallet).await;
-    let cut = wire.ask("POST", "/admin/restart", &[], "{}").await;
-    assert!(cut.is_err(), "{cut:?}");
-    crate::client::soon(async {
-        loop {
-            if tokio::net::TcpStream::connect(wallet.address())
-                .await
-                .is_ok()
-            {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-    Client::on(&wallet).await.call("status", Value::Null).await;
+    let mut other = Wire::to(&wallet).await;
+    other.ask("GET", "/healthz", &[], "").await.unwrap();
+    for what in ["cut-all", "restart"] {
+        let done = wire.ask("POST", &format!("/admin/{what}"), &[], "{}").await;
+        assert_eq!(done.unwrap().status, 200, "{what}");
+        let cut = other.ask("GET", "/healthz", &[], "").await;
+        assert!(cut.is_err(), "{cut:?}");
+        other = Wire::to(&wallet).await;
+    }
+    // While nobody else is let in, too.
+    let closed = wire
+        .ask("POST", "/admin/refuse", &[], r#"{"on":true}"#)
+        .await;
+    assert_eq!(closed.unwrap().status, 200);
+    assert!(
+        tokio::net::TcpStream::connect(wallet.address())
+            .await
+            .is_err()
+    );
+    let open = wire
+        .ask("POST", "/admin/refuse", &[], r#"{"on":false}"#)
+        .await;
+    assert_eq!(open.unwrap().status, 200);
+    Wire::to(&wallet).await;
 }
 
 #[tokio::test]
