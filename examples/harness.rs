@@ -62,9 +62,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let scenario = load(folder.join("tin-wallet.scenario.toml"))?;
     let wallet = TinWallet::default();
     let provider = wallet.clone();
-    let factory = move || -> Arc<dyn Provider> { Arc::new(provider.clone()) };
+    let factory = move || Ok(Arc::new(provider.clone()) as Arc<dyn Provider>);
     let options = RunOptions::default().with_trace();
-    let report = run_live(&scenario, &factory, Some(&wallet), &options).await;
+    let report = run_live(&scenario, &factory, Some(Arc::new(wallet)), &options).await;
     println!("{report}");
     match report.passed() {
         true => Ok(()),
