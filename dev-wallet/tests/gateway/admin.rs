@@ -3,7 +3,7 @@
 use moorline_dev_wallet::{Act, Approval, DevWallet, Profile};
 use serde_json::{Value, json};
 
-use crate::client::{Client, Reply, Wire, builder, commands, logged_in, wallet};
+use crate::client::{Reply, Wire, builder, commands, logged_in, wallet};
 
 async fn act(wallet: &DevWallet, name: &str, body: Value) -> Reply {
     let mut wire = Wire::to(wallet).await;
