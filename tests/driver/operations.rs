@@ -12,7 +12,7 @@ use moorline_scripted::{Behaviour, On};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::support::{connected, policy, settle, unreachable, wallet};
+use crate::support::{connected, names, policy, settle, unreachable, wallet};
 
 fn submit(session: &Session, method: &'static str) -> JoinHandle<Result<Value, OperationError>> {
     let session = session.clone();
@@ -128,6 +128,30 @@ async fn what_may_be_repeated_runs_again_after_the_link_is_back() {
     settle().await;
     wallet.drop_link(unreachable());
     read.await.unwrap().unwrap();
+    assert_eq!(wallet.count(&On::method("read")), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_link_and_the_failure_of_its_call_hold_an_operation_once() {
+    let (session, wallet) = connected().await;
+    wallet.on(On::method("read"), Behaviour::silence().times(1));
+    let mut events = session.events();
+    let read = tokio::spawn({
+        let session = session.clone();
+        let options = OperationOptions::default().repeatable(true);
+        async move { session.request_with("read", json!({}), options).await }
+    });
+    settle().await;
+    // Both are there before the caller is polled again.
+    wallet.drop_link(unreachable());
+    assert_eq!(wallet.fail_pending("connection reset"), 1);
+    read.await.unwrap().unwrap();
+    settle().await;
+    let queued = names(&mut events)
+        .iter()
+        .filter(|name| **name == "operation:queued")
+        .count();
+    assert_eq!(queued, 1);
     assert_eq!(wallet.count(&On::method("read")), 2);
 }
 
