@@ -176,16 +176,19 @@ impl Stream for ManagerEvents {
     }
 }
 
+/// The inactive receiver keeps the channel open while nobody listens.
+type Channel = (
+    Sender<Arc<ManagerEvent>>,
+    InactiveReceiver<Arc<ManagerEvent>>,
+);
+
 /// Numbers events and hands them out. There is a channel once somebody asked for one.
 #[derive(Debug)]
 pub(super) struct Bulletin {
     last: u64,
     capacity: usize,
     closed: bool,
-    channel: Option<(
-        Sender<Arc<ManagerEvent>>,
-        InactiveReceiver<Arc<ManagerEvent>>,
-    )>,
+    channel: Option<Channel>,
 }
 
 impl Bulletin {

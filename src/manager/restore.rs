@@ -218,9 +218,8 @@ impl Inner {
             Err(kind) => return (Some(key), Restored::UnknownProvider { kind }),
         };
         let last = task.last.unwrap_or(record.connected_at);
-        let started = match self.begin(provider, Some(last)) {
-            Ok(started) => started,
-            Err(_) => return (Some(key), Restored::Superseded),
+        let Ok(started) = self.begin(provider, Some(last)) else {
+            return (Some(key), Restored::Superseded);
         };
         if let Some(place) = &started.place {
             place.keep(record.provider_payload);
