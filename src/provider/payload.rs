@@ -64,7 +64,9 @@ impl ProviderPayload {
         }
         let json = json.trim();
         let _valid: &RawValue = serde_json::from_str(json).map_err(|_| wrong("is not JSON"))?;
-        let kind = serde_json::from_str(json).map(|Kind { kind }| kind).ok();
+        let kind = serde_json::from_str(json).map(|Kind { kind }| kind);
+        // A list would be read as the members of one in order.
+        let kind = kind.ok().filter(|_| json.starts_with('{'));
         Ok(Self {
             kind,
             json: Arc::new(json.to_owned().into()),

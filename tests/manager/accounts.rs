@@ -156,7 +156,7 @@ async fn a_logout_of_the_active_says_who_is_next() {
         assert_eq!(own(&mut events), told);
         let seen = watch.changed().await.unwrap();
         let seen = seen.map(|it| it.account().to_string());
-        assert_eq!(seen.unwrap_or("-".into()), next);
+        assert_eq!(seen.as_deref().unwrap_or("-"), next);
         assert_eq!(accounts(&manager), ["a", "b"]);
     }
 }

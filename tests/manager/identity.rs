@@ -60,7 +60,7 @@ async fn a_party_switch_to_an_account_that_is_there_never_makes_two() {
     let alice = manager.login(provider).await.unwrap();
     let mut events = manager.events();
     control.change_accounts(vec![Account::primary("bob")]);
-    assert_eq!(manager.sessions(), [bob.clone()]);
+    assert_eq!(manager.sessions(), std::slice::from_ref(&bob));
     assert_eq!(manager.active().unwrap(), bob);
     let told = ["alice closed Merged, bob", "active alice > bob"];
     assert_eq!(own(&mut events), told);

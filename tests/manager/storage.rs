@@ -88,7 +88,8 @@ async fn two_managers_of_one_store_lose_no_login() {
     let two = stored(&store, |_, _| {}).0.build().unwrap();
     let logins = (one.login(wallet("a").0), two.login(wallet("b").0));
     let (a, b) = tokio::join!(logins.0, logins.1);
-    (a.unwrap(), b.unwrap());
+    a.unwrap();
+    b.unwrap();
     one.close().await;
     two.close().await;
     let manager = stored(&store, |_, _| {}).0.build().unwrap();

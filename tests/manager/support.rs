@@ -143,7 +143,7 @@ pub(crate) fn published(events: &mut ManagerEvents) -> Vec<Arc<ManagerEvent>> {
 pub(crate) fn own(events: &mut ManagerEvents) -> Vec<String> {
     let of = |key: &Option<Arc<moorline::manager::SessionKey>>| {
         key.as_ref()
-            .map_or("-".into(), |key| key.account.to_string())
+            .map_or_else(|| "-".into(), |key| key.account.to_string())
     };
     published(events)
         .iter()
