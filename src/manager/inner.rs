@@ -110,8 +110,7 @@ impl Inner {
         let (result, busy) = {
             let mut state = self.lock();
             let result = change(&mut state);
-            let unsaved = state.memory.dirty && self.config.store.is_some();
-            (result, !state.chores.is_empty() || unsaved)
+            (result, !state.chores.is_empty() || state.memory.dirty)
         };
         if busy {
             self.bell.notify_one();
@@ -473,7 +472,10 @@ impl Inner {
     }
 
     async fn save(&self, retry: &mut Retry) -> Option<Duration> {
-        let store = self.config.store.as_ref()?;
+        let Some(store) = &self.config.store else {
+            self.lock().memory.dirty = false;
+            return None;
+        };
         let wait = retry
             .at
             .map(|at| at.saturating_duration_since(Instant::now()));

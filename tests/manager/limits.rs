@@ -70,3 +70,15 @@ async fn sessions_that_are_not_used_are_closed_or_detached() {
         assert_eq!(accounts(&manager), ["active"]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn idleness_is_noticed_without_a_store_too() {
+    let builder = builder().idle_after(MINUTE, IdleAction::Close);
+    let manager = builder.build().unwrap();
+    // Long after the manager had nothing to look after.
+    tokio::time::sleep(5 * MINUTE).await;
+    manager.login(wallet("a").0).await.unwrap();
+    manager.switch_to_none();
+    tokio::time::sleep(2 * MINUTE).await;
+    assert_eq!(accounts(&manager), [""; 0]);
+}
