@@ -8,6 +8,7 @@
 mod capabilities;
 mod error;
 mod event;
+mod payload;
 mod sink;
 
 use std::borrow::Cow;
@@ -22,6 +23,7 @@ use serde_json::Value;
 pub use self::capabilities::Capabilities;
 pub use self::error::{ErrorKind, ProviderError, Sent, Verdict};
 pub use self::event::{Message, NetworkLink, ProviderEvent, UserAction, UserActionKind};
+pub use self::payload::{PayloadError, ProviderPayload};
 pub use self::sink::EventSink;
 pub(crate) use self::sink::ReceiveEvent;
 use crate::clock::Timestamp;
@@ -204,6 +206,17 @@ pub trait Provider: Send + Sync + 'static {
             )
             .not_sent())
         })
+    }
+
+    /// What is needed to build this provider again after a restart, keys and tokens included.
+    /// Asked by a [`SessionManager`](crate::manager::SessionManager) whenever the session is
+    /// stored. Must not block. Default: nothing but its [`kind`](Self::kind) is needed.
+    ///
+    /// # Errors
+    ///
+    /// Any, if it cannot be told now: what was stored before is then kept.
+    fn payload(&self) -> Result<Option<ProviderPayload>, ProviderError> {
+        Ok(None)
     }
 }
 

@@ -42,6 +42,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 pub use self::builder::SessionBuilder;
+pub(crate) use self::config::Observe;
 pub use self::driver::Driver;
 pub use self::event_stream::{EventItem, EventStream};
 pub use self::hooks::{HookError, Reauth, Wallet};

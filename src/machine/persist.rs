@@ -91,6 +91,7 @@ pub(super) fn save(fresh: bool, cx: &mut Context<'_>) {
         expires_at: core.expiry.at(),
         generation: core.persist.next_generation(),
         // The store knows what it read there, and keeps it.
+        provider_payload: None,
         extra: None,
     };
     let restored = core.persist.restored.take();

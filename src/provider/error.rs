@@ -66,6 +66,8 @@ pub enum ErrorKind {
     Internal,
     /// The provider's own code panicked.
     Panicked,
+    /// The session only watches its account: there is nothing to sign with.
+    ReadOnly,
 }
 
 impl ErrorKind {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::Session;
-use super::config::{Config, Extras};
+use super::config::{Config, Extras, Observe};
 use super::driver::Driver;
 use super::hooks::{HookError, Hooks, Reauth};
 use super::shared::Shared;
@@ -30,6 +30,7 @@ pub struct SessionBuilder {
     driver: Option<Driver>,
     seed: Option<u64>,
     label: Option<Arc<str>>,
+    observer: Option<Box<dyn Observe>>,
     event_capacity: usize,
     restore: bool,
 }
@@ -48,6 +49,7 @@ impl SessionBuilder {
             driver: None,
             seed: None,
             label: None,
+            observer: None,
             event_capacity: 256,
             restore: false,
         }
@@ -148,6 +150,12 @@ impl SessionBuilder {
         self
     }
 
+    /// Who sees every event first.
+    pub(crate) fn observer(mut self, observer: Box<dyn Observe>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// How many events a subscriber may be behind before it misses some. At least 1; default 256.
     pub fn event_capacity(mut self, capacity: usize) -> Self {
         self.event_capacity = capacity.max(1);
@@ -188,6 +196,7 @@ impl SessionBuilder {
             bus: self.bus,
             budget: self.budget,
             label,
+            observer: self.observer,
         };
         let config = Config {
             provider: self.provider,

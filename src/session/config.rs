@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::driver::Driver;
 use super::hooks::Hooks;
 use crate::clock::Clock;
+use crate::event::Event;
 use crate::policy::{Policy, ReconnectBudget};
 use crate::provider::Provider;
+use crate::snapshot::Snapshot;
 use crate::store::{RecordName, Store};
 use crate::sync::Bus;
 
@@ -21,6 +23,14 @@ pub(super) struct Config {
     pub(super) extras: Option<Box<Extras>>,
 }
 
+/// Sees every event of a session in the moment it is published, before any subscriber does.
+///
+/// Called under the session's lock, so that what it sees is exactly so at that moment: it must
+/// neither wait nor call the session, nor drop a handle of one.
+pub(crate) trait Observe: Send + Sync {
+    fn observe(&self, event: &Event, snapshot: &Arc<Snapshot>);
+}
+
 /// What a session may have besides.
 #[derive(Default)]
 pub(super) struct Extras {
@@ -29,6 +39,7 @@ pub(super) struct Extras {
     pub(super) bus: Option<Arc<dyn Bus>>,
     pub(super) budget: Option<ReconnectBudget>,
     pub(super) label: Arc<str>,
+    pub(super) observer: Option<Box<dyn Observe>>,
 }
 
 impl Extras {
@@ -40,6 +51,7 @@ impl Extras {
             || self.bus.is_some()
             || self.budget.is_some()
             || !self.label.is_empty()
+            || self.observer.is_some()
     }
 }
 
@@ -54,6 +66,10 @@ impl Config {
 
     pub(super) fn budget(&self) -> Option<&ReconnectBudget> {
         self.extras.as_deref()?.budget.as_ref()
+    }
+
+    pub(super) fn observer(&self) -> Option<&dyn Observe> {
+        self.extras.as_deref()?.observer.as_deref()
     }
 
     pub(super) fn label(&self) -> &str {

@@ -267,6 +267,9 @@ impl Shared {
             epoch = %event.epoch,
             event = event.kind.name(),
         );
+        if let Some(observer) = self.config.observer() {
+            observer.observe(&event, state.machine.snapshot());
+        }
         state.subscribers.tell(event);
     }
 

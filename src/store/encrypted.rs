@@ -318,6 +318,8 @@ impl Sealed {
 impl Protection for Sealed {
     type Ready = Arc<Keys>;
 
+    const SEALS: bool = true;
+
     async fn ready(&self, backend: &dyn Backend) -> Result<Arc<Keys>, StoreError> {
         let kept = self
             .keys

@@ -69,6 +69,8 @@ struct Clear;
 impl Protection for Clear {
     type Ready = ();
 
+    const SEALS: bool = false;
+
     async fn ready(&self, _backend: &dyn Backend) -> Result<(), StoreError> {
         Ok(())
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::fields::Extra;
 use crate::clock::Timestamp;
 use crate::identity::{Account, Identity, NetworkId, primary_account};
+use crate::provider::ProviderPayload;
 use crate::snapshot::DisconnectReason;
 
 /// What the user last asked for. Only the user changes it.
@@ -39,6 +40,12 @@ pub struct Record {
     pub expires_at: Option<Timestamp>,
     /// Counts the states of the session that were to be written: a later state has a higher one.
     pub generation: u64,
+    /// What the provider needs to be built again. It may be secret, and is written by stores that
+    /// encrypt alone. In the envelope it is the member `providerPayload` of the record, beside
+    /// `provider`, whose payload it is (and not `signer`: a wallet elsewhere has an address and a
+    /// token, and signs by itself). Versions that do not know the member keep it as it is.
+    #[serde(skip)]
+    pub provider_payload: Option<ProviderPayload>,
     /// What a later version wrote beside and this one does not know; a store that reads it keeps
     /// it on the next save.
     #[serde(skip)]
@@ -61,6 +68,7 @@ impl Record {
             connected_at,
             expires_at: None,
             generation: 0,
+            provider_payload: None,
             extra: None,
         }
     }
@@ -69,6 +77,13 @@ impl Record {
     #[must_use]
     pub fn expiring_at(mut self, at: Timestamp) -> Self {
         self.expires_at = Some(at);
+        self
+    }
+
+    /// Adds what the provider needs to be built again.
+    #[must_use]
+    pub fn with_payload(mut self, payload: Option<ProviderPayload>) -> Self {
+        self.provider_payload = payload;
         self
     }
 

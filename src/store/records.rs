@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 use super::backend::{Backend, BackendError, Blob, Slot};
 use super::envelope::{self, Content};
 use super::fields::Extra;
-use super::{Record, RecordName, Revision, StoreError, Stored};
+use super::{RecordName, Revision, StoreError, Stored};
+use crate::provider::ProviderPayload;
 
 /// Makes a type that holds [`Records`] a store.
 macro_rules! store_on_records {
@@ -55,6 +56,10 @@ pub(super) use store_on_records;
 pub(super) trait Protection: Send + Sync + 'static {
     /// What it needs for one call, such as keys.
     type Ready: Send + Sync;
+
+    /// Whether what is written cannot be read without a key: only then is a provider's payload
+    /// written.
+    const SEALS: bool;
 
     /// Fetches what it needs.
     fn ready(
@@ -145,10 +150,21 @@ impl<B: Backend, P: Protection> Records<B, P> {
         let slot = self.protection.slot(&ready, name);
         let before = self.get(name, slot).await?;
         let found = before.as_ref().map_or(Revision::NONE, |blob| blob.revision);
-        let extra = match before {
+        let (extra, payload) = match before {
             // Read before anything is written over it: what cannot be read stays.
-            Some(blob) => extra_of(self.read(&ready, name, slot, blob).await?),
-            None => None,
+            Some(blob) => kept_of(self.read(&ready, name, slot, blob).await?),
+            None => (None, None),
+        };
+        let content = match content {
+            Content::Record(mut record) => {
+                // What is in clear already is not destroyed; nothing is put in clear.
+                if !P::SEALS {
+                    record.provider_payload = None;
+                }
+                record.provider_payload = record.provider_payload.or(payload);
+                Content::Record(record)
+            }
+            tombstone @ Content::Tombstone(_) => tombstone,
         };
         let floor = self.protection.floor(slot).await?;
         // A record that was set aside leaves its revision: the next one goes on from there.
@@ -321,10 +337,11 @@ fn stored(content: Content, revision: Revision) -> Stored {
     }
 }
 
-fn extra_of(content: Content) -> Option<Arc<Extra>> {
+/// What a rewrite keeps although the one who writes does not know of it.
+fn kept_of(content: Content) -> (Option<Arc<Extra>>, Option<ProviderPayload>) {
     match content {
-        Content::Record(Record { extra, .. }) => extra,
-        Content::Tombstone(_) => None,
+        Content::Record(record) => (record.extra, record.provider_payload),
+        Content::Tombstone(_) => (None, None),
     }
 }
 

@@ -224,3 +224,22 @@ fn a_record_can_be_taken_along_in_clear() {
             .contains("the end of a session")
     );
 }
+
+#[test]
+fn a_payload_survives_byte_for_byte_and_is_not_exported() {
+    let text = r#"{"type":"nip99", "payload":{"secret":"s3cret"},"later":1.0}"#;
+    let payload = crate::provider::ProviderPayload::from_json(text).unwrap();
+    let written = record().with_payload(Some(payload));
+    let bytes = encode(&name(), &Content::Record(written.clone()), None).unwrap();
+    assert!(String::from_utf8(bytes.clone()).unwrap().contains(text));
+    // Beside what is known, and beside what is not.
+    let (_, read) = decode(&bytes).unwrap();
+    assert_eq!(read, Content::Record(written.clone()));
+    let later = String::from_utf8(bytes).unwrap();
+    let later = later.replace(r#""generation""#, r#""new":1,"generation""#);
+    let (_, Content::Record(read)) = decode(later.as_bytes()).unwrap() else {
+        panic!("it is a record");
+    };
+    assert_eq!(read.provider_payload, written.provider_payload);
+    assert!(!export(&written).unwrap().contains("s3cret"));
+}

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::{Content, attach};
 use crate::clock::Timestamp;
 use crate::identity::{Account, AccountId, NetworkId};
+use crate::provider::ProviderPayload;
 use crate::store::fields::{Extra, Fields, Members, Unknown, WithUnknown, without_text};
 use crate::store::{Intent, Record, RecordName, Tombstone};
 
@@ -23,8 +24,12 @@ impl Serialize for Envelope<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("version", &super::VERSION)?;
         match (self.content, self.extra) {
-            (Content::Record(record), None) => map.serialize_entry("record", record)?,
-            (Content::Record(record), Some(extra)) => {
+            (Content::Record(record), None) if record.provider_payload.is_none() => {
+                map.serialize_entry("record", record)?;
+            }
+            (Content::Record(record), extra) => {
+                let none = Extra::default();
+                let extra = extra.unwrap_or(&none);
                 let record = Noted(record, extra);
                 map.serialize_entry("record", &WithUnknown(&record, Some(&extra.record)))?;
                 extra.envelope.write(&mut map)?;
@@ -52,7 +57,15 @@ impl Members for Noted<'_> {
         map.serialize_entry("network", &record.network)?;
         map.serialize_entry("connectedAt", &record.connected_at)?;
         map.serialize_entry("expiresAt", &record.expires_at)?;
-        map.serialize_entry("generation", &record.generation)
+        map.serialize_entry("generation", &record.generation)?;
+        match &record.provider_payload {
+            Some(payload) => {
+                let raw: &RawValue = serde_json::from_str(payload.expose_json())
+                    .map_err(|_| serde::ser::Error::custom("a payload is not JSON"))?;
+                map.serialize_entry("providerPayload", raw)
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -92,6 +105,7 @@ pub(super) fn decode_plain(bytes: &[u8]) -> Option<(RecordName, Content)> {
         connected_at: Timestamp,
         expires_at: Option<Timestamp>,
         generation: u64,
+        provider_payload: Option<Box<RawValue>>,
     }
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -120,6 +134,7 @@ pub(super) fn decode_plain(bytes: &[u8]) -> Option<(RecordName, Content)> {
                 connected_at: it.connected_at,
                 expires_at: it.expires_at,
                 generation: it.generation,
+                provider_payload: it.provider_payload.and_then(|raw| payload(&raw)),
                 extra: None,
             })
         }
@@ -172,10 +187,17 @@ fn read_record(mut fields: Fields, extra: &mut Extra) -> Result<Record, String> 
         connected_at: fields.need("connectedAt")?,
         expires_at: fields.read("expiresAt")?,
         generation: fields.need("generation")?,
+        provider_payload: fields.take("providerPayload").and_then(|raw| payload(&raw)),
         extra: None,
     };
     extra.record = fields.rest();
     Ok(record)
+}
+
+/// Any JSON is kept; `null` is nothing.
+fn payload(raw: &RawValue) -> Option<ProviderPayload> {
+    let payload = ProviderPayload::from_json(raw.get()).ok();
+    payload.filter(|payload| payload.expose_json() != "null")
 }
 
 fn read_account(raw: &RawValue) -> Result<(Account, Unknown), String> {

@@ -1,0 +1,158 @@
+//! What sessions are told apart by, and how they are asked for.
+
+use std::fmt;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::identity::{AccountId, Identity, NetworkId};
+use crate::store::RecordName;
+
+/// What a manager tells its sessions apart by: account, network and wallet protocol. Sorted in
+/// this order.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[non_exhaustive]
+pub struct SessionKey {
+    /// The account that the wallet confirmed.
+    pub account: AccountId,
+    /// Its network, where the wallet names one.
+    pub network: Option<NetworkId>,
+    /// The wallet protocol, as [`Provider::kind`](crate::Provider::kind) names it.
+    pub provider: Arc<str>,
+}
+
+impl SessionKey {
+    /// A key.
+    pub fn new(identity: Identity, provider: impl Into<Arc<str>>) -> Self {
+        Self {
+            account: identity.account,
+            network: identity.network,
+            provider: provider.into(),
+        }
+    }
+
+    /// Whom a session with this key acts for.
+    pub fn identity(&self) -> Identity {
+        Identity::new(self.account.clone(), self.network.clone())
+    }
+
+    /// Where its record stands. Wallets of different kinds never share a record.
+    pub(super) fn record_name(&self, namespace: &str) -> RecordName {
+        let mut name = session_prefix(namespace);
+        escape(&self.provider, &mut name);
+        match &self.network {
+            Some(network) => {
+                name.push_str("/=");
+                escape(network.as_str(), &mut name);
+            }
+            None => name.push_str("/-"),
+        }
+        name.push('/');
+        escape(self.account.as_str(), &mut name);
+        name.into()
+    }
+}
+
+impl fmt::Display for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.identity(), self.provider)
+    }
+}
+
+/// What the names of all sessions' records begin with.
+pub(super) fn session_prefix(namespace: &str) -> String {
+    format!("{namespace}/session/")
+}
+
+/// Where the manager's own record stands.
+pub(super) fn own_name(namespace: &str) -> RecordName {
+    format!("{namespace}/manager").into()
+}
+
+fn escape(part: &str, name: &mut String) {
+    for c in part.chars() {
+        match c {
+            '/' | '%' => {
+                // Writing to a string cannot fail.
+                let _written = write!(name, "%{:02X}", u32::from(c));
+            }
+            _ => name.push(c),
+        }
+    }
+}
+
+/// Asks for a session: by account alone where that is enough, or by the whole key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Who {
+    /// The session of this account, if there is one only.
+    Account(AccountId),
+    /// The session with this key.
+    Key(SessionKey),
+}
+
+impl From<&str> for Who {
+    fn from(account: &str) -> Self {
+        Self::Account(account.into())
+    }
+}
+
+impl From<AccountId> for Who {
+    fn from(account: AccountId) -> Self {
+        Self::Account(account)
+    }
+}
+
+impl From<&AccountId> for Who {
+    fn from(account: &AccountId) -> Self {
+        Self::Account(account.clone())
+    }
+}
+
+impl From<SessionKey> for Who {
+    fn from(key: SessionKey) -> Self {
+        Self::Key(key)
+    }
+}
+
+impl From<&SessionKey> for Who {
+    fn from(key: &SessionKey) -> Self {
+        Self::Key(key.clone())
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(account) => account.fmt(f),
+            Self::Key(key) => key.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_different_keys_differ() {
+        let name = |account: &str, network: Option<&str>, kind: &str| {
+            let identity = Identity::new(account, network.map(NetworkId::from));
+            SessionKey::new(identity, kind).record_name("app")
+        };
+        let names = [
+            name("a", None, "k"),
+            name("a", Some("-"), "k"),
+            name("a", Some(""), "k"),
+            name("-/a", None, "k"),
+            name("a", None, "k/-"),
+            name("%2Fa", None, "k"),
+            name("/a", None, "k"),
+        ];
+        for (index, one) in names.iter().enumerate() {
+            assert!(!names[index + 1..].contains(one), "{one}");
+        }
+        assert_eq!(names[1].as_str(), "app/session/k/=-/a");
+    }
+}

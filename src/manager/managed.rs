@@ -1,0 +1,152 @@
+//! One session of a manager, together with whom it acts for.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::key::SessionKey;
+use super::read_only;
+use super::usage::Usage;
+use crate::clock::Timestamp;
+use crate::error::OperationError;
+use crate::identity::{AccountId, Identity};
+use crate::session::{OperationOptions, Session};
+use crate::snapshot::Snapshot;
+
+/// One session of a manager and the account it acts for, which belong together: a request made
+/// here runs for this account or not at all, whatever is switched meanwhile.
+///
+/// If the wallet makes the session act for somebody else, the manager hands out another of these,
+/// and requests of this one fail with [`OperationError::IdentityChanged`].
+///
+/// Keeps its session, but not the manager, alive.
+#[derive(Clone)]
+pub struct ManagedSession {
+    pub(super) key: Arc<SessionKey>,
+    pub(super) session: Session,
+    pub(super) usage: Arc<Usage>,
+}
+
+impl ManagedSession {
+    /// What the manager tells it apart by.
+    pub fn key(&self) -> &Arc<SessionKey> {
+        &self.key
+    }
+
+    /// Whom it acts for.
+    pub fn account(&self) -> &AccountId {
+        &self.key.account
+    }
+
+    /// Whom it acts for, and on which network.
+    pub fn identity(&self) -> Identity {
+        self.key.identity()
+    }
+
+    /// Whether it only watches: every request is refused.
+    pub fn is_read_only(&self) -> bool {
+        &*self.key.provider == read_only::KIND
+    }
+
+    /// When it was last used: logged in, switched to, or sent a request from here.
+    pub fn last_active(&self) -> Timestamp {
+        self.usage.last()
+    }
+
+    /// The session. What is asked of it directly is bound to whom it acts for when it is asked,
+    /// and is not seen by the manager as use.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The session's public state now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.session.snapshot()
+    }
+
+    /// Sends one request to the wallet, for this account and no other.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Session::request`]; [`OperationError::IdentityChanged`] if the session acts for
+    /// somebody else by now; [`ErrorKind::ReadOnly`](crate::provider::ErrorKind::ReadOnly) if it
+    /// only watches. Nothing was sent then.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`Session::request`].
+    pub async fn request(
+        &self,
+        method: impl Into<Cow<'static, str>>,
+        params: Value,
+    ) -> Result<Value, OperationError> {
+        self.request_with(method, params, OperationOptions::default())
+            .await
+    }
+
+    /// Like [`request`](Self::request), with options. Whom it is for is not among them.
+    ///
+    /// # Errors
+    ///
+    /// As for [`request`](Self::request).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`Session::request`].
+    pub async fn request_with(
+        &self,
+        method: impl Into<Cow<'static, str>>,
+        params: Value,
+        options: OperationOptions,
+    ) -> Result<Value, OperationError> {
+        if self.is_read_only() {
+            return Err(read_only::refusal(&self.identity()).into());
+        }
+        let _busy = self.usage.begin();
+        let options = options.for_identity(self.identity());
+        self.session.request_with(method, params, options).await
+    }
+}
+
+impl PartialEq for ManagedSession {
+    /// The same session, acting for the same account.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.usage, &other.usage) && self.key == other.key
+    }
+}
+
+impl fmt::Debug for ManagedSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManagedSession")
+            .field("key", &self.key)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The active session, now and whenever it is another: nothing is said twice. Only the latest is
+/// kept.
+#[derive(Clone, Debug)]
+pub struct ActiveWatch(pub(super) watch::Receiver<Option<ManagedSession>>);
+
+impl ActiveWatch {
+    /// The active session now.
+    pub fn current(&mut self) -> Option<ManagedSession> {
+        // Cloned at once: what is borrowed would hold up the session that is about to change it.
+        self.0.borrow_and_update().clone()
+    }
+
+    /// The active session once it is another than the one seen last. `None` when the manager is
+    /// gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// No change is lost if the future is dropped.
+    pub async fn changed(&mut self) -> Option<Option<ManagedSession>> {
+        self.0.changed().await.ok()?;
+        Some(self.current())
+    }
+}

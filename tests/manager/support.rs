@@ -1,0 +1,166 @@
+//! What the tests of the manager share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use moorline::clock::VirtualClock;
+use moorline::manager::{
+    ManagerEvent, ManagerEventKind, ManagerEvents, ManagerItem, SessionManager,
+    SessionManagerBuilder,
+};
+use moorline::policy::Backoff;
+use moorline::provider::{
+    Capabilities, CloseMode, ErrorKind, EventSink, Live, OpenRequest, Opened, Provider,
+    ProviderError, ProviderFuture, ProviderPayload, Request,
+};
+use moorline::store::{MemoryStore, RecordName};
+use moorline::{Policy, Timestamp};
+use moorline_scripted::{Control, ScriptedProvider, ScriptedWallet};
+use serde_json::Value;
+
+/// A scripted wallet whose provider persists itself: as its account, with a secret.
+pub(crate) struct Keyed {
+    inner: ScriptedProvider,
+    pub(crate) payload: Result<Option<ProviderPayload>, ProviderError>,
+}
+
+impl Provider for Keyed {
+    fn kind(&self) -> &str {
+        self.inner.kind()
+    }
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+    fn open(&self, request: OpenRequest, events: EventSink) -> ProviderFuture<'_, Opened> {
+        self.inner.open(request, events)
+    }
+    fn probe(&self) -> ProviderFuture<'_, Live> {
+        self.inner.probe()
+    }
+    fn request(&self, request: Request) -> ProviderFuture<'_, Value> {
+        self.inner.request(request)
+    }
+    fn close(&self, mode: CloseMode) -> ProviderFuture<'_, ()> {
+        self.inner.close(mode)
+    }
+    fn payload(&self) -> Result<Option<ProviderPayload>, ProviderError> {
+        self.payload.clone()
+    }
+}
+
+pub(crate) fn payload(account: &str) -> ProviderPayload {
+    let content = serde_json::json!({ "account": account, "secret": "s3cret" });
+    ProviderPayload::new("keyed", &content).unwrap()
+}
+
+pub(crate) fn wallet(account: &str) -> (Keyed, Control) {
+    let (inner, control) = ScriptedWallet::new().accounts([account]).build();
+    let payload = Ok(Some(payload(account)));
+    (Keyed { inner, payload }, control)
+}
+
+/// Wallets by account, as they are built again.
+#[derive(Clone, Default)]
+pub(crate) struct Wallets(Arc<Mutex<HashMap<String, Control>>>);
+
+impl Wallets {
+    pub(crate) fn get(&self, account: &str) -> Control {
+        self.0.lock().unwrap().get(account).unwrap().clone()
+    }
+}
+
+pub(crate) fn clock() -> VirtualClock {
+    VirtualClock::starting_at(Timestamp::parse("2026-01-01T00:00:00Z").unwrap())
+}
+
+pub(crate) fn builder() -> SessionManagerBuilder {
+    let policy = Policy {
+        reconnect: Backoff {
+            jitter: false,
+            ..Backoff::default()
+        },
+        ..Policy::default()
+    };
+    SessionManager::builder().policy(policy).clock(clock())
+}
+
+/// A builder that stores, and builds `keyed` providers again. `prepare` sees each wallet first.
+pub(crate) fn stored(
+    store: &MemoryStore,
+    prepare: impl Fn(&str, &Control) + Send + Sync + 'static,
+) -> (SessionManagerBuilder, Wallets) {
+    let wallets = Wallets::default();
+    let made = wallets.clone();
+    let builder = builder()
+        .store(store.clone())
+        .provider("keyed", move |record| {
+            #[derive(serde::Deserialize)]
+            struct Content {
+                account: String,
+            }
+            let payload = record.provider_payload.as_ref().unwrap();
+            let content: Content = payload
+                .read()
+                .map_err(|error| ProviderError::new(ErrorKind::Malformed, error.to_string()))?;
+            let (provider, control) = wallet(&content.account);
+            prepare(&content.account, &control);
+            made.0.lock().unwrap().insert(content.account, control);
+            Ok(Arc::new(provider))
+        });
+    (builder, wallets)
+}
+
+pub(crate) fn name(account: &str) -> RecordName {
+    format!("moorline/session/scripted/=canton:scripted/{account}").into()
+}
+
+/// Lets everything that can run without time passing run.
+pub(crate) async fn settle() {
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
+}
+
+pub(crate) fn accounts(manager: &SessionManager) -> Vec<String> {
+    let sessions = manager.sessions();
+    sessions.iter().map(|it| it.account().to_string()).collect()
+}
+
+pub(crate) fn active(manager: &SessionManager) -> Option<String> {
+    manager.active().ok().map(|it| it.account().to_string())
+}
+
+pub(crate) fn published(events: &mut ManagerEvents) -> Vec<Arc<ManagerEvent>> {
+    std::iter::from_fn(|| events.try_next())
+        .map(|item| match item {
+            ManagerItem::Event(event) => event,
+            ManagerItem::Missed(missed) => panic!("missed {missed}"),
+        })
+        .collect()
+}
+
+/// What was published by now of the manager's own, in short.
+pub(crate) fn own(events: &mut ManagerEvents) -> Vec<String> {
+    let of = |key: &Option<Arc<moorline::manager::SessionKey>>| {
+        key.as_ref()
+            .map_or_else(|| "-".into(), |key| key.account.to_string())
+    };
+    published(events)
+        .iter()
+        .filter_map(|event| {
+            let who = of(&event.key);
+            Some(match &event.kind {
+                ManagerEventKind::LoggedIn { .. } => format!("{who} in"),
+                ManagerEventKind::LoggedOut { active } => format!("{who} out, {}", of(active)),
+                ManagerEventKind::ActiveChanged { previous, current } => {
+                    format!("active {} > {}", of(previous), of(current))
+                }
+                ManagerEventKind::Rekeyed { previous } => format!("{} is {who}", previous.account),
+                ManagerEventKind::Closed { reason, active } => {
+                    format!("{who} closed {reason:?}, {}", of(active))
+                }
+                _ => return None,
+            })
+        })
+        .collect()
+}
