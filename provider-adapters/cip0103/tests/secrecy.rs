@@ -2,8 +2,9 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
-use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
+#[path = "support/scribe.rs"]
+mod scribe;
+
 use std::time::Duration;
 
 use moorline::Session;
@@ -11,42 +12,8 @@ use moorline_cip0103::{DappClient, WsProvider};
 use moorline_dev_wallet::DevWallet;
 use secrecy::ExposeSecret;
 use serde_json::json;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
-/// Writes everything down.
-#[derive(Clone, Default)]
-struct Scribe(Arc<Mutex<String>>);
-
-impl Visit for Scribe {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        writeln!(self.0.lock().unwrap(), "{field}={value:?}").unwrap();
-    }
-}
-
-impl Subscriber for Scribe {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, span: &Attributes<'_>) -> Id {
-        span.record(&mut self.clone());
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, values: &Record<'_>) {
-        values.record(&mut self.clone());
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut self.clone());
-    }
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
+use self::scribe::Scribe;
 
 #[tokio::test]
 async fn h70_a_full_run_at_the_finest_level_shows_no_token() {
@@ -77,7 +44,7 @@ async fn h70_a_full_run_at_the_finest_level_shows_no_token() {
     let token = tokio::time::timeout(Duration::from_secs(20), run)
         .await
         .unwrap();
-    let log = scribe.0.lock().unwrap();
+    let log = scribe.written();
     assert!(log.contains("rx: "), "the JSON-RPC client was heard: {log}");
     let signature = token.rsplit('.').next().unwrap();
     for secret in [token.as_str(), signature] {

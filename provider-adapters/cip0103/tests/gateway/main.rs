@@ -18,6 +18,7 @@ mod secrets;
 #[path = "../support"]
 mod support {
     pub(crate) mod names;
+    pub(crate) mod scribe;
     pub(crate) mod session;
 }
 #[cfg(feature = "tls")]

@@ -1,7 +1,6 @@
 //! H70: no token is in anything that is printed, logged, serialised or put into an error.
 
-use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
+use std::fmt::Write;
 use std::time::Duration;
 
 use moorline::session::EventItem;
@@ -10,51 +9,14 @@ use moorline_cip0103::auth::StaticToken;
 use moorline_dev_wallet::{DevWallet, HttpFault, Place, Profile};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
 use crate::rig::{backend, builder, session, soon};
-
-/// Writes everything down.
-#[derive(Clone, Default)]
-struct Scribe(Arc<Mutex<String>>);
-
-impl Visit for Scribe {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        writeln!(self.0.lock().unwrap(), "{field}={value:?}").unwrap();
-    }
-}
-
-impl Subscriber for Scribe {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, span: &Attributes<'_>) -> Id {
-        span.record(&mut self.clone());
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, values: &Record<'_>) {
-        values.record(&mut self.clone());
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        // The development wallet prints nothing secret either, but it is not what is tested.
-        if !event.metadata().target().starts_with("moorline_dev_wallet") {
-            event.record(&mut self.clone());
-        }
-    }
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
+use crate::support::scribe::Scribe;
 
 #[tokio::test]
 async fn h70_a_full_run_shows_no_token() {
-    let scribe = Scribe::default();
+    // The development wallet prints nothing secret either, but it is not what is tested.
+    let scribe = Scribe::deaf_to("moorline_dev_wallet");
     let logging = tracing::subscriber::set_default(scribe.clone());
     for profile in [Profile::G1, Profile::G2] {
         let wallet = DevWallet::builder().profile(profile).start().await.unwrap();
@@ -115,13 +77,10 @@ async fn h70_a_full_run_shows_no_token() {
         }
         let backend = backend(&wallet);
         check(&format!("{backend:?}"), "dev-secret");
-        check(&scribe.0.lock().unwrap(), token.expose_secret());
+        check(&scribe.written(), token.expose_secret());
     }
     drop(logging);
-    assert!(
-        scribe.0.lock().unwrap().contains("gateway"),
-        "something was logged"
-    );
+    assert!(scribe.written().contains("gateway"), "something was logged");
 }
 
 fn check(said: &str, secret: &str) {
