@@ -28,6 +28,7 @@ pub use self::sink::EventSink;
 pub(crate) use self::sink::ReceiveEvent;
 use crate::clock::Timestamp;
 use crate::identity::{Account, Identity, NetworkId};
+use crate::sync::Fence;
 
 /// What a [`Provider`] returns: a boxed future, so that the trait can be used as `dyn Provider`.
 pub type ProviderFuture<'a, T> =
@@ -218,6 +219,12 @@ pub trait Provider: Send + Sync + 'static {
     fn payload(&self) -> Result<Option<ProviderPayload>, ProviderError> {
         Ok(None)
     }
+
+    /// Whoever shares a store with other processes acts under this from now on, until told
+    /// otherwise: an adapter whose protocol has room for it sends it along, with every request or
+    /// where a connection is opened, so that the wallet can tell late acts of an earlier holder.
+    /// Told before [`open`](Self::open). Must not block. Default: it is not sent.
+    fn fenced(&self, _fence: &Fence) {}
 }
 
 /// Why and how a connection is opened.

@@ -6,6 +6,7 @@
 
 #[cfg(feature = "stores")]
 pub mod backend;
+mod change;
 #[cfg(feature = "stores")]
 mod encrypted;
 #[cfg(feature = "stores")]
@@ -25,6 +26,7 @@ mod record;
 mod records;
 #[cfg(feature = "stores")]
 mod seal;
+mod slot;
 
 use std::fmt;
 use std::future::Future;
@@ -33,6 +35,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::change::{Change, Changes};
 #[cfg(feature = "redb")]
 pub use self::encrypted::RedbStore;
 #[cfg(feature = "stores")]
@@ -54,6 +57,7 @@ pub use self::reconcile::{Difference, Differences, reconcile};
 pub use self::record::{Intent, Record, Tombstone};
 #[cfg(feature = "stores")]
 pub use self::records::Entry;
+pub use self::slot::Slot;
 
 /// What a [`Store`] returns.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -211,6 +215,22 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// [`StoreError::Unavailable`] if the store cannot be asked right now.
     fn list(&self) -> StoreFuture<'_, Vec<RecordName>>;
+
+    /// What changes from now on, in this process or in others that share the store: see
+    /// [`Changes`]. Default: `None`, for a store that cannot tell.
+    fn changes(&self) -> Option<Changes> {
+        None
+    }
+
+    /// Where a record stands, as [`changes`](Self::changes) names it; `None` where that says
+    /// nothing either (the default).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if it cannot be told right now.
+    fn slot<'a>(&'a self, _name: &'a RecordName) -> StoreFuture<'a, Option<Slot>> {
+        Box::pin(async { Ok(None) })
+    }
 }
 
 /// What a store says when it cannot do as asked.

@@ -4,10 +4,12 @@
 //! what it can be trusted for: a disconnect is final, a change of party or network makes the
 //! receiver ask its own wallet. Receiving never sends.
 
+mod fence;
 mod local;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::fence::Fence;
 pub use self::local::LocalBus;
 use crate::identity::{AccountId, NetworkId};
 
