@@ -91,6 +91,7 @@ pub(super) fn save(fresh: bool, cx: &mut Context<'_>) {
         expires_at: core.expiry.at(),
         generation: core.persist.next_generation(),
         // The store knows what it read there, and keeps it.
+        about: None,
         provider_payload: None,
         extra: None,
     };
@@ -102,6 +103,18 @@ pub(super) fn save(fresh: bool, cx: &mut Context<'_>) {
         unchanged: unchanged && !fresh,
     };
     want(write, cx);
+}
+
+/// Has what is stored of the session written again, because what the store adds to it is another.
+/// There is nothing to write before the session has stood, and after it has ended.
+pub(super) fn save_again(cx: &mut Context<'_>) -> Outcome<State> {
+    let core = &mut *cx.core;
+    if core.connected_at.is_none() || core.known.accounts.is_empty() {
+        return Outcome::Super;
+    }
+    core.persist.restored = None;
+    save(false, cx);
+    Outcome::Handled
 }
 
 /// Has the record replaced by a tombstone.

@@ -47,13 +47,22 @@ pub fn import(json: &str) -> Result<Record, FormatError> {
 }
 
 /// Writes a record in clear as version 2, with all that is known of it and all that is not, but
-/// for the payload of its provider: that leaves an encrypting store by nobody's side door. It holds account ids and perhaps more: keep it as you would keep them.
+/// for what only stores that encrypt write, the payload of its provider and the address and agent of
+/// its client: that leaves them by nobody's side door. It holds account ids and perhaps more: keep it
+/// as you would keep them.
 ///
 /// # Errors
 ///
 /// [`FormatError`] never happens in practice: a record is text and numbers.
 pub fn export(record: &Record) -> Result<String, FormatError> {
-    let content = Content::Record(record.clone().with_payload(None));
+    let mut record = record.clone().with_payload(None);
+    if let Some(about) = &mut record.about {
+        *about = Arc::new(about.without_client(None));
+    }
+    let content = Content::Record(record);
+    let Content::Record(record) = &content else {
+        return Err(wrong("it is no session"));
+    };
     let extra = record.extra.as_deref();
     serde_json::to_string(&v2::Envelope {
         content: &content,

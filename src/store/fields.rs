@@ -128,6 +128,8 @@ pub struct Extra {
     pub(super) envelope: Unknown,
     /// In the record.
     pub(super) record: Unknown,
+    /// In what is known about it.
+    pub(super) about: Unknown,
     /// In its accounts.
     pub(super) accounts: Vec<(AccountId, Unknown)>,
 }
@@ -135,7 +137,10 @@ pub struct Extra {
 impl Extra {
     /// Whether there is nothing unknown.
     pub fn is_empty(&self) -> bool {
-        self.envelope.is_empty() && self.record.is_empty() && self.accounts.is_empty()
+        self.envelope.is_empty()
+            && self.record.is_empty()
+            && self.about.is_empty()
+            && self.accounts.is_empty()
     }
 
     /// The names of the unknown members.
@@ -145,7 +150,7 @@ impl Extra {
             .iter()
             .flat_map(|(_, unknown)| unknown.names());
         let own = self.envelope.names().chain(self.record.names());
-        own.chain(accounts).collect()
+        own.chain(self.about.names()).chain(accounts).collect()
     }
 
     pub(super) fn of_account(&self, id: &AccountId) -> Option<&Unknown> {

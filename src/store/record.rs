@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::about::About;
 use super::fields::Extra;
 use crate::clock::Timestamp;
 use crate::identity::{Account, Identity, NetworkId, primary_account};
@@ -40,6 +41,11 @@ pub struct Record {
     pub expires_at: Option<Timestamp>,
     /// Counts the states of the session that were to be written: a later state has a higher one.
     pub generation: u64,
+    /// When the session was made and used, and by what: kept by a
+    /// [manager](crate::manager::SessionManager). Whoever writes a record without it leaves what
+    /// stands there, in stores that write records out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<Arc<About>>,
     /// What the provider needs to be built again. It may be secret, and is written by stores that
     /// encrypt alone. In the envelope it is the member `providerPayload` of the record, beside
     /// `provider`, whose payload it is (and not `signer`: a wallet elsewhere has an address and a
@@ -68,6 +74,7 @@ impl Record {
             connected_at,
             expires_at: None,
             generation: 0,
+            about: None,
             provider_payload: None,
             extra: None,
         }
@@ -77,6 +84,13 @@ impl Record {
     #[must_use]
     pub fn expiring_at(mut self, at: Timestamp) -> Self {
         self.expires_at = Some(at);
+        self
+    }
+
+    /// Adds when it was made and used, and by what.
+    #[must_use]
+    pub fn with_about(mut self, about: About) -> Self {
+        self.about = Some(Arc::new(about));
         self
     }
 

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::backend::{Backend, BackendError, Blob, Slot};
 use super::envelope::{self, Content};
 use super::fields::Extra;
-use super::{RecordName, Revision, StoreError, Stored};
+use super::{About, RecordName, Revision, StoreError, Stored};
 use crate::provider::ProviderPayload;
 
 /// Makes a type that holds [`Records`] a store.
@@ -150,18 +150,22 @@ impl<B: Backend, P: Protection> Records<B, P> {
         let slot = self.protection.slot(&ready, name);
         let before = self.get(name, slot).await?;
         let found = before.as_ref().map_or(Revision::NONE, |blob| blob.revision);
-        let (extra, payload) = match before {
+        let kept = match before {
             // Read before anything is written over it: what cannot be read stays.
-            Some(blob) => kept_of(self.read(&ready, name, slot, blob).await?),
-            None => (None, None),
+            Some(blob) => Kept::of(self.read(&ready, name, slot, blob).await?),
+            None => Kept::default(),
         };
         let content = match content {
             Content::Record(mut record) => {
                 // What is in clear already is not destroyed; nothing is put in clear.
                 if !P::SEALS {
                     record.provider_payload = None;
+                    record.about = record
+                        .about
+                        .map(|about| Arc::new(about.without_client(kept.about.as_deref())));
                 }
-                record.provider_payload = record.provider_payload.or(payload);
+                record.provider_payload = record.provider_payload.or(kept.payload);
+                record.about = record.about.or(kept.about);
                 Content::Record(record)
             }
             tombstone @ Content::Tombstone(_) => tombstone,
@@ -173,7 +177,7 @@ impl<B: Backend, P: Protection> Records<B, P> {
             return Err(conflict(name, expected, found));
         }
         let revision = found.max(floor).next();
-        let bytes = envelope::encode(name, &content, extra.as_deref())
+        let bytes = envelope::encode(name, &content, kept.extra.as_deref())
             .and_then(|plain| self.protection.wrap(&ready, slot, revision, plain))
             .map_err(unavailable)?;
         let put = self
@@ -338,10 +342,23 @@ fn stored(content: Content, revision: Revision) -> Stored {
 }
 
 /// What a rewrite keeps although the one who writes does not know of it.
-fn kept_of(content: Content) -> (Option<Arc<Extra>>, Option<ProviderPayload>) {
-    match content {
-        Content::Record(record) => (record.extra, record.provider_payload),
-        Content::Tombstone(_) => (None, None),
+#[derive(Default)]
+struct Kept {
+    extra: Option<Arc<Extra>>,
+    payload: Option<ProviderPayload>,
+    about: Option<Arc<About>>,
+}
+
+impl Kept {
+    fn of(content: Content) -> Self {
+        match content {
+            Content::Record(record) => Self {
+                extra: record.extra,
+                payload: record.provider_payload,
+                about: record.about,
+            },
+            Content::Tombstone(_) => Self::default(),
+        }
     }
 }
 

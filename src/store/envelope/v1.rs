@@ -63,6 +63,7 @@ pub(super) fn to_v2(mut fields: Fields) -> Result<Content, FormatError> {
         connected_at,
         expires_at,
         generation: 0,
+        about: None,
         provider_payload: None,
         extra: None,
     };

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::identity::{Account, AccountId, NetworkId};
 use crate::provider::ProviderPayload;
 use crate::store::fields::{Extra, Fields, Members, Unknown, WithUnknown, without_text};
-use crate::store::{Intent, Record, RecordName, Tombstone};
+use crate::store::{About, Intent, Record, RecordName, Tombstone};
 
 /// What is written.
 pub(super) struct Envelope<'a> {
@@ -58,6 +58,9 @@ impl Members for Noted<'_> {
         map.serialize_entry("connectedAt", &record.connected_at)?;
         map.serialize_entry("expiresAt", &record.expires_at)?;
         map.serialize_entry("generation", &record.generation)?;
+        if let Some(about) = &record.about {
+            map.serialize_entry("about", &WithUnknown(&**about, Some(&extra.about)))?;
+        }
         match &record.provider_payload {
             Some(payload) => {
                 let raw: &RawValue = serde_json::from_str(payload.expose_json())
@@ -66,6 +69,24 @@ impl Members for Noted<'_> {
             }
             None => Ok(()),
         }
+    }
+}
+
+impl Members for About {
+    fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("createdAt", &self.created_at)?;
+        map.serialize_entry("updatedAt", &self.updated_at)?;
+        map.serialize_entry("lastActiveAt", &self.last_active_at)?;
+        for (name, value) in [
+            ("label", &self.label),
+            ("clientAddress", &self.client_address),
+            ("clientAgent", &self.client_agent),
+        ] {
+            if let Some(value) = value {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -105,7 +126,18 @@ pub(super) fn decode_plain(bytes: &[u8]) -> Option<(RecordName, Content)> {
         connected_at: Timestamp,
         expires_at: Option<Timestamp>,
         generation: u64,
+        about: Option<PlainAbout>,
         provider_payload: Option<Box<RawValue>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    struct PlainAbout {
+        created_at: Timestamp,
+        updated_at: Timestamp,
+        last_active_at: Timestamp,
+        label: Option<Arc<str>>,
+        client_address: Option<Arc<str>>,
+        client_agent: Option<Arc<str>>,
     }
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -134,6 +166,16 @@ pub(super) fn decode_plain(bytes: &[u8]) -> Option<(RecordName, Content)> {
                 connected_at: it.connected_at,
                 expires_at: it.expires_at,
                 generation: it.generation,
+                about: it.about.map(|it| {
+                    Arc::new(About {
+                        created_at: it.created_at,
+                        updated_at: it.updated_at,
+                        last_active_at: it.last_active_at,
+                        label: it.label,
+                        client_address: it.client_address,
+                        client_agent: it.client_agent,
+                    })
+                }),
                 provider_payload: it.provider_payload.and_then(|raw| payload(&raw)),
                 extra: None,
             })
@@ -179,6 +221,14 @@ fn read_record(mut fields: Fields, extra: &mut Extra) -> Result<Record, String> 
         }
         list.push(account);
     }
+    let about = match fields.read("about")? {
+        Some(about) => {
+            let (about, unknown) = read_about(about).map_err(|why| format!("`about`: {why}"))?;
+            extra.about = unknown;
+            Some(Arc::new(about))
+        }
+        None => None,
+    };
     let record = Record {
         provider: fields.need("provider")?,
         intent: fields.need("intent")?,
@@ -187,11 +237,24 @@ fn read_record(mut fields: Fields, extra: &mut Extra) -> Result<Record, String> 
         connected_at: fields.need("connectedAt")?,
         expires_at: fields.read("expiresAt")?,
         generation: fields.need("generation")?,
+        about,
         provider_payload: fields.take("providerPayload").and_then(|raw| payload(&raw)),
         extra: None,
     };
     extra.record = fields.rest();
     Ok(record)
+}
+
+fn read_about(mut fields: Fields) -> Result<(About, Unknown), String> {
+    let about = About {
+        created_at: fields.need("createdAt")?,
+        updated_at: fields.need("updatedAt")?,
+        last_active_at: fields.need("lastActiveAt")?,
+        label: fields.read("label")?,
+        client_address: fields.read("clientAddress")?,
+        client_agent: fields.read("clientAgent")?,
+    };
+    Ok((about, fields.rest()))
 }
 
 /// Any JSON is kept; `null` is nothing.
