@@ -158,6 +158,11 @@ impl Session {
         self.shared.close().await;
     }
 
+    /// Has the record written again, because what the store adds to it is another.
+    pub(crate) fn save_again(&self) {
+        self.shared.save_again();
+    }
+
     /// The public state now. Never waits.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.snapshot()

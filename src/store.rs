@@ -4,6 +4,7 @@
 //! against, so that two writers cannot overwrite each other unseen, and a removal leaves a
 //! tombstone in the same order, so that a slow write cannot bring back what was removed.
 
+mod about;
 #[cfg(feature = "stores")]
 pub mod backend;
 mod change;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::about::About;
 pub use self::change::{Change, Changes};
 #[cfg(feature = "redb")]
 pub use self::encrypted::RedbStore;
@@ -71,6 +73,11 @@ impl RecordName {
     /// A record name.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
+    }
+
+    /// The name as shared text.
+    pub(crate) fn shared(&self) -> Arc<str> {
+        self.0.clone()
     }
 
     /// The name as text.

@@ -149,6 +149,7 @@ impl Core {
             | Input::Disconnect(_)
             | Input::Verify
             | Input::Close { .. }
+            | Input::Save
             | Input::Submit(..)
             | Input::HookFailed(..)
             | Input::Notice(_)

@@ -118,7 +118,10 @@ fn record_loaded(
         .known
         .recall(record.accounts.clone(), record.network.clone());
     cx.core.connected_at = Some(record.connected_at);
-    cx.core.expiry.recall(record.expires_at);
+    let ttl = cx.core.setup.policy.expiry.ttl;
+    cx.core
+        .expiry
+        .recall(record.expires_at, record.connected_at, ttl);
     cx.core.changed = true;
     if cx.core.expiry.is_over(cx.now.wall) {
         let expired_at = cx.core.expiry.at().unwrap_or(cx.now.wall);

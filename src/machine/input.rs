@@ -30,6 +30,9 @@ pub enum Input {
         /// Whether to wait.
         flush: bool,
     },
+    /// What the store keeps beside what the machine knows is another by now: the record is to be
+    /// written again, if there is one.
+    Save,
     /// An operation was submitted.
     Submit(OperationId, SubmitOptions),
     /// The wallet answered an operation, or it failed on the way.
@@ -70,6 +73,7 @@ impl Input {
             Self::Disconnect(CloseMode::Detach) => "detach",
             Self::Verify => "verify",
             Self::Close { .. } => "close",
+            Self::Save => "save",
             Self::Submit(..) => "submit",
             Self::Finished(..) => "finished",
             Self::Broken(..) => "broken",
@@ -108,6 +112,7 @@ impl Input {
                 ProviderEvent::Link(_) => "network link",
                 ProviderEvent::Expires(_) => "expiry moved",
                 ProviderEvent::Recheck => "recheck",
+                ProviderEvent::PayloadChanged => "payload changed",
                 ProviderEvent::Malformed { .. } => "malformed",
                 ProviderEvent::Message(_) => "message",
             },

@@ -240,6 +240,7 @@ pub(super) fn pass_through(event: &ProviderEvent, cx: &mut Context<'_>) -> Outco
             cx.publish(EventKind::Malformed { what, problem });
             Outcome::Handled
         }
+        ProviderEvent::PayloadChanged => persist::save_again(cx),
         _ => Outcome::Super,
     }
 }

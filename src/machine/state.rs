@@ -247,6 +247,7 @@ fn open(state: &State, event: &StateEvent, cx: &mut Context<'_>) -> Outcome<Stat
             Input::Disconnect(mode) => session_end::disconnect(*mode, cx),
             Input::Close { flush } => session_end::close(*flush, cx),
             Input::Verify => idle::refuse_verify(cx),
+            Input::Save => persist::save_again(cx),
             Input::Submit(id, options) => operations::submit_unconnected(state, *id, options, cx),
             Input::Finished(id, _) => operations::finished(*id, cx),
             Input::Broken(id, error) => operations::broken(*id, error, cx),

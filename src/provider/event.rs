@@ -36,6 +36,10 @@ pub enum ProviderEvent {
     /// Something about accounts, network or session changed and the event does not say what. No
     /// operation is dispatched until a probe has said.
     Recheck,
+    /// What the provider needs to be built again is another by now: its
+    /// [`payload`](super::Provider::payload) is asked for and stored again. Several in a row are
+    /// one write.
+    PayloadChanged,
     /// The wallet sent something that cannot be understood. Reported; changes nothing.
     Malformed {
         /// What it was meant to be, such as `statusChanged`.

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Session;
 use super::config::{Config, Extras, Observe};
@@ -150,6 +151,17 @@ impl SessionBuilder {
         self
     }
 
+    /// Gives the session a shorter life than its policy does: use does not renew it. A longer one
+    /// changes nothing.
+    pub(crate) fn lifetime(mut self, lifetime: Duration) -> Self {
+        if self.policy.expiry.ttl.is_none_or(|ttl| lifetime < ttl) {
+            let policy = Arc::make_mut(&mut self.policy);
+            policy.expiry.ttl = Some(lifetime.max(Duration::from_millis(1)));
+            policy.expiry.update_age = None;
+        }
+        self
+    }
+
     /// Who sees every event first.
     pub(crate) fn observer(mut self, observer: Box<dyn Observe>) -> Self {
         self.observer = Some(observer);
@@ -188,7 +200,7 @@ impl SessionBuilder {
         };
         let label = self
             .label
-            .or_else(|| self.store.as_ref().map(|(_, name)| name.as_str().into()))
+            .or_else(|| self.store.as_ref().map(|(_, name)| name.shared()))
             .unwrap_or_default();
         let extras = Extras {
             store: self.store,

@@ -29,6 +29,10 @@ impl Shared {
         waiter.await.unwrap_or_default()
     }
 
+    pub(super) fn save_again(&self) {
+        self.handle(Input::Save);
+    }
+
     pub(super) async fn verify(&self) -> Verdict {
         let waiter = self.ask(Input::Verify, |waiters| waiters.verify.join());
         waiter.await.unwrap_or(Verdict::Unknown)

@@ -324,6 +324,7 @@ fn events(world: &World) -> Vec<ProviderEvent> {
         ProviderEvent::Expires(world.now.wall),
         ProviderEvent::Expires(soon),
         ProviderEvent::Recheck,
+        ProviderEvent::PayloadChanged,
         ProviderEvent::Malformed {
             what: "statusChanged".into(),
             problem: "empty".into(),
