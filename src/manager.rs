@@ -39,16 +39,23 @@
 //! ```
 
 mod builder;
+mod chores;
 mod error;
 mod event;
 mod inner;
+mod joining;
 mod key;
 mod managed;
+mod options;
 mod own_record;
 mod place;
 mod read_only;
 mod restore;
+mod revoke;
+mod shelf;
 mod state;
+mod stored;
+mod turns;
 mod usage;
 
 use std::fmt;
@@ -63,8 +70,15 @@ pub use self::event::{CloseReason, ManagerEvent, ManagerEventKind, ManagerEvents
 use self::inner::Inner;
 pub use self::key::{SessionKey, Who};
 pub use self::managed::{ActiveWatch, ManagedSession};
+pub use self::options::LoginOptions;
+pub use self::own_record::OWN_RECORD;
 use self::read_only::ReadOnly;
 pub use self::restore::{RestoreReport, Restored, RestoredSession};
+pub use self::revoke::{ClearReport, RevokeOutcome, RevokeReport, RevokedSession};
+use self::shelf::Shelf;
+use self::state::{Chore, Entry};
+pub use self::stored::{StoredSession, StoredSessions};
+use self::usage::Usage;
 use crate::identity::Identity;
 use crate::provider::Provider;
 use crate::session::{DisconnectReport, Session};
@@ -150,11 +164,31 @@ impl SessionManager {
         provider: Arc<dyn Provider>,
         activate: bool,
     ) -> Result<ManagedSession, ManagerError> {
-        let started = self.inner().begin(provider, None)?;
+        let options = LoginOptions::new().activate(activate);
+        self.login_with(provider, options).await
+    }
+
+    /// Like [`login_dyn`](Self::login_dyn), with options: what is said of the session is stored
+    /// with it and shown by [`ManagedSession::about`]. If the account's session is there already,
+    /// what is said replaces what was; when it was made, and its lifetime, stay.
+    ///
+    /// # Errors
+    ///
+    /// As for [`login`](Self::login).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`login`](Self::login).
+    pub async fn login_with(
+        &self,
+        provider: Arc<dyn Provider>,
+        options: LoginOptions,
+    ) -> Result<ManagedSession, ManagerError> {
+        let started = self.inner().begin(provider, &options, None)?;
         let connected = started.session.connect().await;
         connected.map_err(ManagerError::Connect)?;
         // Nothing is awaited from here on: it has joined, or it is gone.
-        self.inner().join(&started, activate)
+        self.inner().join(&started, &options)
     }
 
     /// Watches an account without the means to sign, and makes that the active session: every
@@ -202,7 +236,7 @@ impl SessionManager {
 
     async fn log_out(&self, who: Option<Who>) -> Result<LogoutReport, ManagerError> {
         let policy = self.inner().config.next_active;
-        let (entry, key, active) = self.inner().with(|state| {
+        let (id, entry, key, active) = self.inner().with(|state| {
             let id = match &who {
                 Some(who) => state.find(who)?,
                 None => state.active().ok_or(ManagerError::NoActiveSession)?,
@@ -210,9 +244,9 @@ impl SessionManager {
             let entry = state.log_out(id, policy);
             let entry = entry.ok_or(ManagerError::NoActiveSession)?;
             let key = entry.key.clone().ok_or(ManagerError::NoActiveSession)?;
-            Ok((entry, key, state.active_key()))
+            Ok((id, entry, key, state.active_key()))
         })?;
-        let disconnect = self.inner().end(entry).await;
+        let disconnect = self.inner().end(id, entry).await;
         Ok(LogoutReport {
             key,
             active,
@@ -230,10 +264,11 @@ impl SessionManager {
         let who = who.into();
         self.inner().with(|state| {
             let id = state.find(&who)?;
-            if let Some(entry) = state.entries.get(&id) {
+            if let Some(entry) = state.entries.get(id) {
                 entry.usage.touch();
+                let session = entry.session.clone();
+                state.chores.extend(session.map(Chore::Save));
             }
-            state.memory.dirty = true;
             state.set_active(Some(id));
             state.managed(id).ok_or(ManagerError::NotFound { who })
         })
@@ -291,7 +326,12 @@ impl SessionManager {
     /// What cannot be restored is reported and left in the store as it is. A session that needs a
     /// login, or whose wallet cannot be reached, is there and not connected.
     ///
-    /// Ends when every session's own restore has: within the limits of the policy, if it has any.
+    /// Ends when every session's own restore has: within the limits of the policy, if it has any,
+    /// or of [`restore_within`](SessionManagerBuilder::restore_within).
+    ///
+    /// Each record is read twice but the active one's: once for when the session was last used, of
+    /// which only names and times are kept, and once to restore it. Both are done
+    /// [as many at once](SessionManagerBuilder::restore_at_once) as sessions are restored.
     ///
     /// # Errors
     ///
@@ -303,6 +343,83 @@ impl SessionManager {
     /// Sessions that are being restored go on; no further ones are begun.
     pub async fn restore(&self) -> Result<RestoreReport, ManagerError> {
         self.inner().restore().await
+    }
+
+    /// Goes through the stored sessions that are not here, however many there are.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagerError::Store`] if they cannot be listed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Changes nothing.
+    pub async fn list_stored(&self) -> Result<StoredSessions, ManagerError> {
+        let names = self.inner().stored_names().await?;
+        Ok(StoredSessions::new(self.inner().clone(), names))
+    }
+
+    /// Ends one session for good: if it is here as [`logout`](Self::logout) does, else by removing
+    /// its record, so that no process restores it. To revoke what is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagerError::Ambiguous`]; [`ManagerError::Store`] if the session is not here and the
+    /// store cannot be asked for it.
+    ///
+    /// # Cancel safety
+    ///
+    /// A session that is here has left once this is first polled; wallet and store learn of it
+    /// anyway. One that is only stored may or may not be removed.
+    pub async fn revoke(&self, who: impl Into<Who>) -> Result<RevokedSession, ManagerError> {
+        self.inner().revoke(who.into()).await
+    }
+
+    /// Revokes all sessions, here and in the store, but this one, which must be here.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagerError::NotFound`] or [`ManagerError::Ambiguous`], and nothing is revoked then;
+    /// [`ManagerError::Store`] if the stored ones cannot be listed: those that are here are revoked
+    /// then.
+    ///
+    /// # Cancel safety
+    ///
+    /// The sessions that are here have left once this is first polled; wallet and store learn of
+    /// it anyway. What is only stored may or may not be removed.
+    pub async fn revoke_others(&self, but: impl Into<Who>) -> Result<RevokeReport, ManagerError> {
+        self.inner().revoke_many(Some(but.into())).await
+    }
+
+    /// Revokes all sessions, here and in the store. Nobody is active then.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagerError::Store`] if the stored ones cannot be listed: those that are here are revoked
+    /// then.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`revoke_others`](Self::revoke_others).
+    pub async fn revoke_all(&self) -> Result<RevokeReport, ManagerError> {
+        self.inner().revoke_many(None).await
+    }
+
+    /// Forgets everything: all sessions leave, logins that are under way fail, all records of this
+    /// namespace are removed (a tombstone stays of each), the manager's own included, and what was
+    /// to be written is not: nothing comes back. Wallets are not told;
+    /// [`revoke_all`](Self::revoke_all) tells them. The manager can be used as before.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagerError::Closed`]; [`ManagerError::Store`] if the records cannot be listed: the
+    /// sessions have left then.
+    ///
+    /// # Cancel safety
+    ///
+    /// The sessions have left once this is first polled, and the rest goes on.
+    pub async fn clear(&self) -> Result<ClearReport, ManagerError> {
+        self.inner().clear().await
     }
 
     /// Closes all sessions for good, as [`Session::close`] does, and stores who was active.
@@ -323,8 +440,13 @@ impl SessionManager {
             }
             inner.do_chores();
             let sessions = inner.with(|state| state.all_sessions());
-            for session in sessions {
-                inner.spawn(async move { session.close().await });
+            for (session, usage) in sessions {
+                inner.spawn(async move {
+                    if usage.is_unstored() {
+                        session.save_again();
+                    }
+                    session.close().await;
+                });
             }
             inner.quiet().await;
             chores.abort();
@@ -358,8 +480,11 @@ impl Inner {
             let active = watch.send_replace(None);
             state.bulletin.close();
             state.by_key.clear();
+            for restore in state.restores.drain(..) {
+                restore.abort();
+            }
             (
-                std::mem::take(&mut state.entries),
+                std::mem::replace(&mut state.entries, Shelf::new()),
                 std::mem::take(&mut state.chores),
                 active,
             )
@@ -369,9 +494,10 @@ impl Inner {
 }
 
 impl state::State {
-    fn all_sessions(&self) -> Vec<Session> {
+    fn all_sessions(&self) -> Vec<(Session, Arc<Usage>)> {
         let entries = self.entries.values();
-        entries.filter_map(|entry| entry.session.clone()).collect()
+        let session = |entry: &Entry| Some((entry.session.clone()?, entry.usage.clone()));
+        entries.filter_map(session).collect()
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::SessionManager;
-use super::inner::{Inner, keep_house};
+use super::chores::keep_house;
+use super::inner::Inner;
 use super::read_only::{self, ReadOnly};
 use crate::clock::{Clock, SystemClock};
 use crate::error::BuildError;
@@ -70,10 +71,17 @@ pub(super) struct Config {
     pub(super) idle: Option<(Duration, IdleAction)>,
     pub(super) restore_at_once: usize,
     pub(super) restore_patience: Duration,
+    pub(super) restore_within: Option<Duration>,
+    pub(super) unstored_use: Duration,
     pub(super) event_capacity: usize,
 }
 
 impl Config {
+    /// Whether sessions are closed to make room for others.
+    pub(super) fn makes_room(&self) -> bool {
+        self.max_sessions.is_some() && self.when_full == WhenFull::CloseLeastRecent
+    }
+
     /// The provider of a stored session; `None` if its type was not registered.
     pub(super) fn rebuild(
         &self,
@@ -124,6 +132,8 @@ impl Default for SessionManagerBuilder {
                 idle: None,
                 restore_at_once: 8,
                 restore_patience: Duration::from_secs(10),
+                restore_within: None,
+                unstored_use: Duration::from_secs(300),
                 event_capacity: 1024,
             },
         }
@@ -211,7 +221,7 @@ impl SessionManagerBuilder {
     }
 
     /// For how long a session may be unused (see [`ManagedSession::last_active`]), and what
-    /// happens to it then. The active session is spared. Default: for ever.
+    /// happens to it then. The active session is spared, and looked at again as long after. Default: for ever.
     ///
     /// [`ManagedSession::last_active`]: super::ManagedSession::last_active
     pub fn idle_after(mut self, after: Duration, action: IdleAction) -> Self {
@@ -224,6 +234,23 @@ impl SessionManagerBuilder {
     pub fn restore_at_once(mut self, sessions: usize, patience: Duration) -> Self {
         self.config.restore_at_once = sessions.max(1);
         self.config.restore_patience = patience;
+        self
+    }
+
+    /// Within which time [`SessionManager::restore`] returns, at least 1 ms: what is not done by
+    /// then goes on, and is reported as [`Restored::Unfinished`](super::Restored::Unfinished).
+    /// Default: any time, which is for ever where the policy sets no limit to retries and a wallet
+    /// does not come back.
+    pub fn restore_within(mut self, limit: Duration) -> Self {
+        self.config.restore_within = Some(limit.max(Duration::from_millis(1)));
+        self
+    }
+
+    /// For how long use of a session may be unknown to the store (default 5 min): when it was last
+    /// used is written with whatever else is, when it is switched to, closed, or the manager is,
+    /// and on a use that long after the last write.
+    pub fn unstored_use(mut self, at_most: Duration) -> Self {
+        self.config.unstored_use = at_most;
         self
     }
 

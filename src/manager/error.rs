@@ -1,6 +1,7 @@
 //! Errors of a manager.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::key::{SessionKey, Who};
 use crate::error::{BuildError, ConnectError};
@@ -31,6 +32,18 @@ pub enum ManagerError {
     Full {
         /// The limit.
         max_sessions: usize,
+    },
+    /// The session was made too long ago for what is asked: the account is to log in again.
+    #[error(
+        "the session was made {} s ago, and is to be younger than {} s: log in again",
+        .age.as_secs(),
+        .limit.as_secs()
+    )]
+    NotFresh {
+        /// How long ago it was made.
+        age: Duration,
+        /// How long ago is too long.
+        limit: Duration,
     },
     /// No session is active.
     #[error("no session is active: log in or switch to one")]

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::key::SessionKey;
 use super::restore::Restored;
+use super::revoke::RevokeOutcome;
 use crate::clock::Timestamp;
 use crate::event::Event;
 use crate::provider::ProviderError;
@@ -49,7 +50,8 @@ pub enum ManagerEventKind {
         /// Whether it only watches.
         read_only: bool,
     },
-    /// `account:logged-out`: the session left the manager and is being ended at the wallet.
+    /// `account:logged-out`: the session left the manager and is being ended at the wallet. What the
+    /// session itself tells of its end comes after this, with the same number and key.
     #[serde(rename = "account:logged-out")]
     LoggedOut {
         /// Who is active now.
@@ -69,7 +71,8 @@ pub enum ManagerEventKind {
         /// Its key before.
         previous: Arc<SessionKey>,
     },
-    /// `session:closed`: the session was closed by the manager and left it.
+    /// `session:closed`: the session was closed by the manager and left it. What the session itself
+    /// tells of its end comes after this, with the same number and key.
     #[serde(rename = "session:closed")]
     Closed {
         /// Why.
@@ -86,6 +89,23 @@ pub enum ManagerEventKind {
         total: usize,
         /// How this one ended.
         restored: Restored,
+    },
+    /// `session:revoked`: a session was revoked, one that is only stored included.
+    #[serde(rename = "session:revoked")]
+    Revoked {
+        /// Its record, if it is stored.
+        record: Option<RecordName>,
+        /// How that ended.
+        outcome: RevokeOutcome,
+    },
+    /// `manager:record-unreadable`: the manager's own record cannot be read. It is kept, and set
+    /// aside when the manager has something to write; who was active is not known.
+    #[serde(rename = "manager:record-unreadable")]
+    RecordUnreadable {
+        /// The record.
+        record: RecordName,
+        /// Why.
+        reason: Arc<str>,
     },
     /// `payload:failed`: the provider could not say what it needs to be built again; what was
     /// stored of it before is kept.
@@ -115,6 +135,8 @@ pub enum CloseReason {
     Idle,
     /// Room was made for another.
     Capacity,
+    /// Everything was cleared.
+    Cleared,
     /// A later session for the same account took its place.
     Replaced,
     /// The wallet made it act for an account that another session acts for already.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::identity::{AccountId, Identity, NetworkId};
-use crate::store::RecordName;
+use crate::store::{Record, RecordName};
 
 /// What a manager tells its sessions apart by: account, network and wallet protocol. Sorted in
 /// this order.
@@ -68,6 +68,19 @@ pub(super) fn session_prefix(namespace: &str) -> String {
 /// Where the manager's own record stands.
 pub(super) fn own_name(namespace: &str) -> RecordName {
     format!("{namespace}/manager").into()
+}
+
+/// Whether a session's record stands for this account, by its name.
+pub(super) fn is_of_account(name: &RecordName, account: &AccountId) -> bool {
+    let mut escaped = String::new();
+    escape(account.as_str(), &mut escaped);
+    name.as_str().rsplit('/').next() == Some(&*escaped)
+}
+
+/// Whom a record says it acts for.
+pub(super) fn of_record(record: &Record) -> Option<Arc<SessionKey>> {
+    let key = SessionKey::new(record.identity()?, record.provider.clone());
+    Some(Arc::new(key))
 }
 
 fn escape(part: &str, name: &mut String) {

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::error::ManagerError;
 use super::key::SessionKey;
 use super::read_only;
 use super::usage::Usage;
@@ -15,6 +17,7 @@ use crate::error::OperationError;
 use crate::identity::{AccountId, Identity};
 use crate::session::{OperationOptions, Session};
 use crate::snapshot::Snapshot;
+use crate::store::About;
 
 /// One session of a manager and the account it acts for, which belong together: a request made
 /// here runs for this account or not at all, whatever is switched meanwhile.
@@ -54,6 +57,34 @@ impl ManagedSession {
     /// When it was last used: logged in, switched to, or sent a request from here.
     pub fn last_active(&self) -> Timestamp {
         self.usage.last()
+    }
+
+    /// When it was made, written and used, and what the application said of it.
+    pub fn about(&self) -> About {
+        self.usage.about()
+    }
+
+    /// Lets on only a session that was made less than `limit` ago: by when the account logged in,
+    /// whatever was renewed, restored or used since.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagerError::NotFresh`] with its age, if that is `limit` or more.
+    pub fn require_younger_than(&self, limit: Duration) -> Result<&Self, ManagerError> {
+        let age = self.usage.age();
+        if age >= limit {
+            return Err(ManagerError::NotFresh { age, limit });
+        }
+        Ok(self)
+    }
+
+    /// Has the session stored again, with what its provider needs by now: for a provider whose
+    /// [`payload`](crate::Provider::payload) has changed and that does not say so itself (with
+    /// [`ProviderEvent::PayloadChanged`](crate::ProviderEvent::PayloadChanged)). Many of these are
+    /// one or two writes; [`close`](super::SessionManager::close) waits for them. Does nothing for a
+    /// session that is over or not stored.
+    pub fn save(&self) {
+        self.session.save_again();
     }
 
     /// The session. What is asked of it directly is bound to whom it acts for when it is asked,
@@ -106,6 +137,9 @@ impl ManagedSession {
             return Err(read_only::refusal(&self.identity()).into());
         }
         let _busy = self.usage.begin();
+        if self.usage.is_write_due() {
+            self.session.save_again();
+        }
         let options = options.for_identity(self.identity());
         self.session.request_with(method, params, options).await
     }

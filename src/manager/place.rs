@@ -1,96 +1,117 @@
 //! Where one session is stored: known once its account is, and another when that changes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
-use crate::provider::{Provider, ProviderError, ProviderPayload};
+use super::event::ManagerEventKind;
+use super::inner::Inner;
+use super::usage::Usage;
+use crate::provider::{Provider, ProviderPayload};
 use crate::snapshot::DisconnectReason;
 use crate::store::{Record, RecordName, Revision, Store, StoreFuture, Stored, Tombstone};
 
 /// The store of one session. It writes under the name that the manager gave it, and adds what the
-/// provider needs to be built again.
+/// provider needs to be built again and what is known about the session.
 pub(super) struct Place {
-    store: Arc<dyn Store>,
-    provider: Arc<dyn Provider>,
-    at: watch::Sender<At>,
+    /// The session's number.
+    pub(super) id: u64,
+    pub(super) manager: Weak<Inner>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) usage: Arc<Usage>,
+    pub(super) inside: Mutex<Inside>,
+    /// Told when it is known where it is.
+    pub(super) decided: Notify,
+}
+
+#[derive(Default)]
+pub(super) struct Inside {
+    at: At,
     /// What was stored of the provider: kept where the provider says nothing.
-    kept: Mutex<Option<ProviderPayload>>,
-    payload_failed: Box<dyn Fn(ProviderError) + Send + Sync>,
+    kept: Option<ProviderPayload>,
 }
 
 /// Where it is.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 enum At {
     /// Not known yet: the session's calls wait.
+    #[default]
     Undecided,
     /// Under a name. `moved` until it was written there after another place: an end that stands
     /// there is that of an earlier session.
     Name { name: RecordName, moved: bool },
-    /// Another session has taken over: nothing is written any more.
+    /// Another session has taken over, or everything was cleared: nothing is written any more.
     Nowhere,
 }
 
 impl Place {
-    pub(super) fn new(
-        store: Arc<dyn Store>,
-        provider: Arc<dyn Provider>,
-        payload_failed: Box<dyn Fn(ProviderError) + Send + Sync>,
-    ) -> Self {
-        Self {
-            store,
-            provider,
-            at: watch::Sender::new(At::Undecided),
-            kept: Mutex::default(),
-            payload_failed,
-        }
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts it under a name. The next write goes there.
     pub(super) fn put(&self, name: RecordName) {
-        self.at.send_modify(|at| {
-            let moved = matches!(at, At::Name { .. });
-            *at = At::Name { name, moved };
-        });
+        let mut inside = self.inside();
+        let moved = matches!(inside.at, At::Name { .. });
+        inside.at = At::Name { name, moved };
+        drop(inside);
+        self.decided.notify_waiters();
     }
 
-    /// Nothing is read or written from here on.
+    /// Nothing is read or written from here on. What is being written right now may still come to
+    /// stand, but only in place of what stood there when it began.
     pub(super) fn take_away(&self) {
-        self.at.send_replace(At::Nowhere);
+        self.inside().at = At::Nowhere;
+        self.decided.notify_waiters();
+    }
+
+    /// Where it is, if it is anywhere.
+    pub(super) fn name(&self) -> Option<RecordName> {
+        match &self.inside().at {
+            At::Name { name, .. } => Some(name.clone()),
+            At::Undecided | At::Nowhere => None,
+        }
     }
 
     /// Keeps what is stored of the provider.
     pub(super) fn keep(&self, payload: Option<ProviderPayload>) {
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = payload;
+        self.inside().kept = payload;
     }
 
     async fn at(&self) -> At {
-        let mut at = self.at.subscribe();
-        let decided = at.wait_for(|at| !matches!(at, At::Undecided)).await;
-        decided.map_or(At::Nowhere, |at| at.clone())
+        loop {
+            let decided = self.decided.notified();
+            let at = self.inside().at.clone();
+            if !matches!(at, At::Undecided) {
+                return at;
+            }
+            decided.await;
+        }
     }
 
     fn payload(&self) -> Option<ProviderPayload> {
         let now = self.provider.payload().unwrap_or_else(|error| {
-            (self.payload_failed)(error);
+            if let Some(manager) = self.manager.upgrade() {
+                manager.with(|state| {
+                    state.tell(self.id, || ManagerEventKind::PayloadFailed { error });
+                });
+            }
             None
         });
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inside = self.inside();
         if now.is_some() {
-            kept.clone_from(&now);
+            inside.kept.clone_from(&now);
         }
-        kept.clone()
+        inside.kept.clone()
     }
 
     fn written(&self, under: &RecordName) {
-        self.at.send_if_modified(|at| {
-            if let At::Name { name, moved } = at
-                && name == under
-            {
-                *moved = false;
-            }
-            false
-        });
+        if let At::Name { name, moved } = &mut self.inside().at
+            && name == under
+        {
+            *moved = false;
+        }
     }
 }
 
@@ -124,8 +145,12 @@ impl Store for Place {
             let At::Name { name, .. } = self.at().await else {
                 return Ok(expected.next());
             };
-            let record = record.with_payload(self.payload());
+            let about = self.usage.about_to_write();
+            let record = record
+                .with_payload(self.payload())
+                .with_about(about.clone());
             let revision = self.store.save(&name, record, expected).await?;
+            self.usage.written(&about);
             self.written(&name);
             Ok(revision)
         })

@@ -3,23 +3,26 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::NextActive;
 use super::error::ManagerError;
 use super::event::ManagerEventKind;
 use super::inner::Inner;
-use super::key::{SessionKey, own_name, session_prefix};
+use super::key::{SessionKey, of_record, session_prefix};
+use super::options::LoginOptions;
+use super::own_record::Own;
 use super::state::{Chore, State};
 use crate::clock::Timestamp;
 use crate::error::BuildError;
 use crate::provider::ProviderError;
 use crate::session::RestoreOutcome;
-use crate::store::{Record, RecordName, Store, StoreError, Stored};
+use crate::store::{About, Record, RecordName, Store, StoreError, Stored};
 
 /// How the restore of one stored session ended.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -53,6 +56,10 @@ pub enum Restored {
         /// Its type; empty if it says none.
         kind: Arc<str>,
     },
+    /// It was not done when the time for it was over (see
+    /// [`restore_within`](super::SessionManagerBuilder::restore_within)), or when the manager was
+    /// closed. In the first case it goes on: events tell how it ends.
+    Unfinished,
     /// What is stored cannot be read. It was left as it is.
     Unreadable {
         /// Why.
@@ -100,6 +107,30 @@ struct Task {
     active: bool,
 }
 
+/// What is to be restored.
+struct Plan {
+    active: Option<RecordName>,
+    others: Vec<RecordName>,
+    own: Own,
+}
+
+/// Says, unless it was told otherwise, that nobody waits any more.
+struct Leaving(Option<Arc<AtomicBool>>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if let Some(nobody_waits) = &self.0 {
+            nobody_waits.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// When a record's session was last used.
+pub(super) fn read_last_use(record: &Record, listed: Option<Timestamp>) -> Timestamp {
+    let said = record.about.as_ref().map(|about| about.last_active_at);
+    said.max(listed).unwrap_or(record.connected_at)
+}
+
 impl Inner {
     pub(super) async fn restore(self: &Arc<Self>) -> Result<RestoreReport, ManagerError> {
         let store = self.config.store.clone();
@@ -107,94 +138,196 @@ impl Inner {
         if self.lock().closed {
             return Err(ManagerError::Closed);
         }
-        let tasks = self
-            .tasks(&*store)
-            .await
-            .map_err(|error| ManagerError::Store {
-                reason: error.to_string().into(),
-            })?;
-        let (total, done) = (tasks.len(), Arc::new(AtomicUsize::new(0)));
+        let limit = self.config.restore_within;
+        let limit = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let plan = self.plan(&*store).await;
+        let plan = plan.map_err(super::revoke::store_error)?;
+        let mut missing: BTreeSet<RecordName> = plan.others.iter().cloned().collect();
+        missing.extend(plan.active.clone());
+
+        let nobody_waits = Arc::<AtomicBool>::default();
+        let mut leaving = Leaving(Some(nobody_waits.clone()));
+        let (told, mut done) = mpsc::unbounded_channel();
+        let all = self.clone().restore_all(store, plan, told, nobody_waits);
+        let all = self.runtime.spawn(all);
+        self.with(|state| {
+            state.restores.retain(|restore| !restore.is_finished());
+            state.restores.push(all.abort_handle());
+        });
+        let mut report = RestoreReport::default();
+        loop {
+            let next = match limit {
+                Some(limit) => tokio::time::timeout_at(limit, done.recv()).await,
+                None => Ok(done.recv().await),
+            };
+            match next {
+                Ok(Some(one)) => {
+                    let one: RestoredSession = one;
+                    missing.remove(&one.record);
+                    report.sessions.push(one);
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    // It goes on although nobody waits.
+                    leaving.0 = None;
+                    break;
+                }
+            }
+        }
+        let unfinished = missing.into_iter().map(|record| RestoredSession {
+            record,
+            key: None,
+            restored: Restored::Unfinished,
+        });
+        report.sessions.extend(unfinished);
+        report.active = self.lock().active_key();
+        Ok(report)
+    }
+
+    async fn restore_all(
+        self: Arc<Self>,
+        store: Arc<dyn Store>,
+        plan: Plan,
+        told: mpsc::UnboundedSender<RestoredSession>,
+        nobody_waits: Arc<AtomicBool>,
+    ) {
+        let total = plan.others.len() + usize::from(plan.active.is_some());
+        let done = Arc::new(AtomicUsize::new(0));
         let room = Arc::new(Semaphore::new(self.config.restore_at_once));
         let mut running = JoinSet::new();
-        let mut report = RestoreReport::default();
-        for task in tasks {
+        let begin = |task: Task, permit: OwnedSemaphorePermit, running: &mut JoinSet<()>| {
+            let (inner, store, done) = (self.clone(), store.clone(), done.clone());
+            let told = told.clone();
+            let one = async move {
+                let record = task.record.clone();
+                let (key, restored) = inner.restore_one(&*store, task, permit).await;
+                inner.restored_one(&done, total, &key, &restored);
+                // Nobody may wait any more.
+                let _unheard = told.send(RestoredSession {
+                    record,
+                    key,
+                    restored,
+                });
+            };
+            running.spawn_on(one, &self.runtime);
+        };
+        if let Some(record) = plan.active.clone()
+            && let Ok(permit) = room.clone().acquire_owned().await
+        {
+            let last = plan.own.listed.get(&record).copied();
+            let active = true;
+            let task = Task {
+                record,
+                last,
+                active,
+            };
+            begin(task, permit, &mut running);
+        }
+        for task in self.by_last_use(&store, plan).await {
             // Never closed.
             let Ok(permit) = room.clone().acquire_owned().await else {
                 break;
             };
-            let (inner, store, done) = (self.clone(), store.clone(), done.clone());
-            let one = async move {
-                let record = task.record.clone();
-                let (key, restored) = inner.restore_one(&*store, task, permit).await;
-                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-                inner.with(|state| {
-                    let id = key.as_ref().and_then(|key| state.by_key.get(key).copied());
-                    let restored = restored.clone();
-                    state.tell(id.unwrap_or_default(), || {
-                        ManagerEventKind::RestoreProgress {
-                            done,
-                            total,
-                            restored,
-                        }
-                    });
-                });
-                RestoredSession {
-                    record,
-                    key,
-                    restored,
-                }
-            };
-            running.spawn_on(one, &self.runtime);
-            while let Some(Ok(one)) = running.try_join_next() {
-                report.sessions.push(one);
+            if nobody_waits.load(Ordering::Relaxed) {
+                break;
             }
+            begin(task, permit, &mut running);
+            while running.try_join_next().is_some() {}
         }
-        while let Some(joined) = running.join_next().await {
-            report.sessions.extend(joined);
-        }
-        report.active = self.with(|state| {
+        while running.join_next().await.is_some() {}
+        self.with(|state| {
             let nobody = state.active().is_none() && !state.memory.active_touched;
             if nobody && self.config.next_active == NextActive::MostRecent {
                 let next = state.most_recent();
                 state.set_active(next);
             }
-            state.active_key()
         });
-        Ok(report)
     }
 
-    /// What is to be restored, the active one first, then the most recently used.
-    async fn tasks(&self, store: &dyn Store) -> Result<Vec<Task>, StoreError> {
-        let own = self.load_own(store).await?;
+    fn restored_one(
+        &self,
+        done: &AtomicUsize,
+        total: usize,
+        key: &Option<Arc<SessionKey>>,
+        restored: &Restored,
+    ) {
+        self.with(|state| {
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            let id = key.as_ref().and_then(|key| state.by_key.get(key).copied());
+            let restored = restored.clone();
+            state.tell(id.unwrap_or_default(), || {
+                ManagerEventKind::RestoreProgress {
+                    done,
+                    total,
+                    restored,
+                }
+            });
+        });
+    }
+
+    /// What is stored and not here.
+    async fn plan(&self, store: &dyn Store) -> Result<Plan, StoreError> {
+        let own = self.within_deadline(self.load_own(store)).await?;
         let prefix = session_prefix(&self.config.namespace);
-        let mut names: BTreeSet<RecordName> = store.list().await?.into_iter().collect();
+        let listed = self.within_deadline(store.list()).await?;
+        let mut names: BTreeSet<RecordName> = listed.into_iter().collect();
         // What cannot be read is in no list, and is reported.
-        names.extend(own.last.keys().cloned());
-        names.remove(&own_name(&self.config.namespace));
+        names.extend(own.listed.keys().cloned());
         names.retain(|name| name.as_str().starts_with(&prefix));
         {
-            let mut state = self.lock();
-            let State {
-                entries, memory, ..
-            } = &mut *state;
-            let here: BTreeSet<_> = entries.values().filter_map(|it| it.name.as_ref()).collect();
-            names.retain(|name| !here.contains(name) && !memory.forgotten.contains(name));
-            for (name, at) in &own.last {
-                if !here.contains(name) && !memory.forgotten.contains(name) {
-                    memory.known.insert(name.clone(), *at);
-                }
-            }
+            let state = self.lock();
+            let forgotten = &state.memory.forgotten;
+            names.retain(|name| state.owner(name).is_none() && !forgotten.contains(name));
         }
-        let mut tasks: Vec<Task> = names
+        let active = own.active.clone().filter(|name| names.remove(name));
+        Ok(Plan {
+            active,
+            others: names.into_iter().collect(),
+            own,
+        })
+    }
+
+    /// The most recently used first. Each record is read for it and let go again, a few at a time:
+    /// what is kept of each is its name and a time.
+    async fn by_last_use(self: &Arc<Self>, store: &Arc<dyn Store>, plan: Plan) -> Vec<Task> {
+        let Plan { others, own, .. } = plan;
+        let mut tasks: Vec<Task> = others
             .into_iter()
             .map(|record| Task {
-                last: own.last.get(&record).copied(),
-                active: own.active.as_ref() == Some(&record),
+                last: own.listed.get(&record).copied(),
+                active: false,
                 record,
             })
             .collect();
-        tasks.sort_by_key(|task| std::cmp::Reverse((task.active, task.last)));
-        Ok(tasks)
+        if tasks.len() < 2 {
+            return tasks;
+        }
+        let own = Arc::new(own);
+        let mut reading = JoinSet::new();
+        for index in 0..=tasks.len() {
+            let last = index == tasks.len();
+            while reading.len() >= self.config.restore_at_once || last {
+                match reading.join_next().await {
+                    Some(Ok((read, last_use))) => {
+                        let task: Option<&mut Task> = tasks.get_mut(read);
+                        if let Some(task) = task {
+                            task.last = last_use;
+                        }
+                    }
+                    // A store that panicked: it is asked again when it is restored.
+                    Some(Err(_)) => {}
+                    None => break,
+                }
+            }
+            if let Some(task) = tasks.get(index) {
+                let (inner, store, own) = (self.clone(), store.clone(), own.clone());
+                let name = task.record.clone();
+                let read = async move { (index, inner.last_use(&*store, &name, &own).await) };
+                reading.spawn_on(read, &self.runtime);
+            }
+        }
+        tasks.sort_by_key(|task| std::cmp::Reverse(task.last));
+        tasks
     }
 
     async fn restore_one(
@@ -207,24 +340,32 @@ impl Inner {
             Ok(record) => record,
             Err(restored) => return (None, restored),
         };
-        let Some(identity) = record.identity() else {
+        let Some(key) = of_record(&record) else {
             let reason = "it has no account".into();
             return (None, Restored::Unreadable { reason });
         };
-        let key = Arc::new(SessionKey::new(identity.clone(), record.provider.clone()));
         let provider = match self.config.rebuild(&record) {
             Ok(Ok(provider)) => provider,
             Ok(Err(error)) => return (Some(key), Restored::ProviderFailed { error }),
             Err(kind) => return (Some(key), Restored::UnknownProvider { kind }),
         };
-        let last = task.last.unwrap_or(record.connected_at);
-        let Ok(started) = self.begin(provider, Some(last)) else {
+        let about = match &record.about {
+            Some(about) => About::clone(about),
+            // Written before there was one.
+            None => {
+                let mut about = About::new(record.connected_at);
+                about.last_active_at = task.last.unwrap_or(record.connected_at);
+                about
+            }
+        };
+        let options = LoginOptions::new();
+        let Ok(started) = self.begin(provider, &options, Some(&about)) else {
             return (Some(key), Restored::Superseded);
         };
         if let Some(place) = &started.place {
             place.keep(record.provider_payload);
         }
-        match self.join_stored(&started, identity, task.record, task.active) {
+        match self.join_stored(&started, key.identity(), task.record, task.active) {
             Ok(true) => {}
             Err(ManagerError::Full { .. }) => return (Some(key), Restored::Full),
             Ok(false) | Err(_) => return (Some(key), Restored::Superseded),
@@ -253,26 +394,16 @@ impl Inner {
     }
 
     async fn read(&self, store: &dyn Store, name: &RecordName) -> Result<Record, Restored> {
-        let deadline = self.config.policy.deadlines.storage;
-        let unavailable = |reason: String| Restored::StoreUnavailable {
-            reason: reason.into(),
-        };
-        match tokio::time::timeout(deadline, store.load(name)).await {
-            Ok(Ok(Stored::Record { record, .. })) => Ok(record),
-            Ok(Ok(Stored::Nothing | Stored::Tombstone { .. })) => {
-                self.with(|state| {
-                    state.memory.forgotten.insert(name.clone());
-                    state.memory.known.remove(name);
-                    state.memory.dirty = true;
-                });
+        match self.within_deadline(store.load(name)).await {
+            Ok(Stored::Record { record, .. }) => Ok(record),
+            Ok(Stored::Nothing | Stored::Tombstone { .. }) => {
+                self.with(|state| state.memory.went(name));
                 Err(Restored::Ended)
             }
-            Ok(Err(StoreError::Unreadable { reason, .. })) => Err(Restored::Unreadable { reason }),
-            Ok(Err(error)) => Err(unavailable(error.to_string())),
-            Err(_) => Err(unavailable(format!(
-                "no answer within {} ms",
-                deadline.as_millis()
-            ))),
+            Err(StoreError::Unreadable { reason, .. }) => Err(Restored::Unreadable { reason }),
+            Err(error) => Err(Restored::StoreUnavailable {
+                reason: error.to_string().into(),
+            }),
         }
     }
 }
@@ -284,14 +415,17 @@ impl State {
         let Some(mut entry) = self.remove(id) else {
             return;
         };
+        let owned = entry.owned();
         if let Some(place) = &entry.place {
             place.take_away();
         }
         if let Some(session) = entry.session.take() {
             self.chores.push(Chore::Close {
+                id,
                 session,
+                usage: None,
                 detach: false,
-                owned: entry.owned(),
+                owned,
             });
         }
         if was_active {

@@ -1,11 +1,13 @@
 //! What a manager knows, behind one short lock that is never held over a call into a session.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use super::NextActive;
+use super::builder::Config;
 use super::error::ManagerError;
 use super::event::{Bulletin, CloseReason, ManagerEventKind};
 use super::key::{SessionKey, Who};
@@ -13,6 +15,8 @@ use super::managed::ManagedSession;
 use super::own_record::Memory;
 use super::place::Place;
 use super::read_only;
+use super::shelf::Shelf;
+use super::turns::Turns;
 use super::usage::{Times, Usage};
 use crate::event::Event;
 use crate::session::Session;
@@ -28,9 +32,8 @@ pub(super) struct Entry {
     /// As of its last event.
     pub(super) snapshot: Option<Arc<Snapshot>>,
     pub(super) usage: Arc<Usage>,
-    pub(super) place: Option<Arc<Place>>,
     /// Where it is stored.
-    pub(super) name: Option<RecordName>,
+    pub(super) place: Option<Arc<Place>>,
 }
 
 impl Entry {
@@ -50,9 +53,14 @@ impl Entry {
         })
     }
 
+    /// Under which name it is stored, if it is.
+    pub(super) fn name(&self) -> Option<RecordName> {
+        self.place.as_ref()?.name()
+    }
+
     /// Whom it is stored by, if it is.
     pub(super) fn owned(&self) -> Option<(RecordName, Arc<Place>)> {
-        self.name.clone().zip(self.place.clone())
+        self.name().zip(self.place.clone())
     }
 }
 
@@ -60,12 +68,17 @@ impl Entry {
 pub(super) enum Chore {
     /// End a session that has left.
     Close {
+        id: u64,
         session: Session,
+        /// When it was used, if that is to be stored.
+        usage: Option<Arc<Usage>>,
         detach: bool,
         owned: Option<(RecordName, Arc<Place>)>,
     },
     /// Drop a handle: it may be the last one.
     Drop(#[allow(dead_code)] ManagedSession),
+    /// Have a session's record written again.
+    Save(Session),
     /// Remove a record that no session stands for any more.
     Forget(RecordName),
 }
@@ -73,7 +86,9 @@ pub(super) enum Chore {
 pub(super) struct State {
     pub(super) closed: bool,
     last_id: u64,
-    pub(super) entries: HashMap<u64, Entry>,
+    pub(super) entries: Shelf<Entry>,
+    /// Sessions that have left and are being ended: what they tell is told.
+    leaving: HashMap<u64, Arc<SessionKey>>,
     pub(super) by_key: BTreeMap<Arc<SessionKey>, u64>,
     active: Option<u64>,
     active_key: Option<Arc<SessionKey>>,
@@ -83,26 +98,39 @@ pub(super) struct State {
     pub(super) bulletin: Bulletin,
     pub(super) chores: Vec<Chore>,
     pub(super) memory: Memory,
+    /// When each session is looked at for having been idle, in milliseconds of the manager's time.
+    pub(super) idle_turns: Option<Turns<u64>>,
+    /// Whom room is made by.
+    spare_turns: Option<Turns<(u64, u64)>>,
+    /// The names of wallet protocols, once each.
+    kinds: HashSet<Arc<str>>,
+    /// Restores that are under way.
+    pub(super) restores: Vec<AbortHandle>,
     times: Arc<Times>,
     namespace: Arc<str>,
 }
 
 impl State {
-    pub(super) fn new(times: Arc<Times>, namespace: Arc<str>, event_capacity: usize) -> Self {
+    pub(super) fn new(times: Arc<Times>, config: &Config) -> Self {
         Self {
             closed: false,
             last_id: 0,
-            entries: HashMap::new(),
+            entries: Shelf::new(),
+            leaving: HashMap::new(),
             by_key: BTreeMap::new(),
             active: None,
             active_key: None,
             active_watch: watch::Sender::new(None),
             owners: HashMap::new(),
-            bulletin: Bulletin::new(event_capacity),
+            bulletin: Bulletin::new(config.event_capacity),
             chores: Vec::new(),
             memory: Memory::default(),
+            idle_turns: config.idle.map(|_| Turns::default()),
+            spare_turns: config.makes_room().then(Turns::default),
+            kinds: HashSet::new(),
+            restores: Vec::new(),
             times,
-            namespace,
+            namespace: config.namespace.clone(),
         }
     }
 
@@ -112,13 +140,23 @@ impl State {
         self.last_id
     }
 
+    /// The name of a wallet protocol, shared.
+    pub(super) fn kind(&mut self, kind: &str) -> Arc<str> {
+        if let Some(known) = self.kinds.get(kind) {
+            return known.clone();
+        }
+        let kind: Arc<str> = kind.into();
+        self.kinds.insert(kind.clone());
+        kind
+    }
+
     pub(super) fn tell(&mut self, id: u64, kind: impl FnOnce() -> ManagerEventKind) {
-        let key = self.entries.get(&id).and_then(|entry| entry.key.clone());
+        let key = self.entries.get(id).and_then(|entry| entry.key.clone());
         self.bulletin.tell(self.times.wall(), id, key, kind);
     }
 
     /// Like [`tell`](Self::tell), about a session that has left.
-    fn tell_of(&mut self, id: u64, key: Arc<SessionKey>, kind: ManagerEventKind) {
+    pub(super) fn tell_of(&mut self, id: u64, key: Arc<SessionKey>, kind: ManagerEventKind) {
         let at = self.times.wall();
         self.bulletin.tell(at, id, Some(key), || kind);
     }
@@ -132,7 +170,7 @@ impl State {
     }
 
     pub(super) fn managed(&self, id: u64) -> Option<ManagedSession> {
-        self.entries.get(&id)?.managed()
+        self.entries.get(id)?.managed()
     }
 
     pub(super) fn find(&self, who: &Who) -> Result<u64, ManagerError> {
@@ -182,39 +220,65 @@ impl State {
 
     /// A session joins, or is found to act for somebody else.
     pub(super) fn put(&mut self, id: u64, key: Arc<SessionKey>, name: Option<RecordName>) {
-        let name = name.unwrap_or_else(|| key.record_name(&self.namespace));
-        let Some(entry) = self.entries.get_mut(&id) else {
+        let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
+        if entry.key.is_none() {
+            if let Some(turns) = &mut self.idle_turns {
+                turns.take_turn(id, self.times.elapsed());
+            }
+            if let Some(turns) = &mut self.spare_turns {
+                turns.take_turn(id, entry.usage.recency());
+            }
+        }
         if let Some(before) = entry.key.replace(key.clone())
             && self.by_key.get(&before) == Some(&id)
         {
             self.by_key.remove(&before);
         }
-        self.by_key.insert(key, id);
-        if let Some(place) = &entry.place {
-            let before = self.owners.insert(name.clone(), Arc::downgrade(place));
+        self.by_key.insert(key.clone(), id);
+        if let Some(place) = entry.place.clone() {
+            let name = name.unwrap_or_else(|| key.record_name(&self.namespace));
+            if let Some(before) = place.name().filter(|before| *before != name) {
+                disown(&mut self.owners, &before, &place);
+            }
+            let before = self.owners.insert(name.clone(), Arc::downgrade(&place));
             let before = before.and_then(|before| before.upgrade());
-            if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, place)) {
+            if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &place)) {
                 before.take_away();
             }
-            place.put(name.clone());
+            self.memory.came(&name, entry.usage.last());
+            place.put(name);
         }
-        self.memory.forgotten.remove(&name);
-        self.memory.known.remove(&name);
-        entry.name = Some(name);
-        self.memory.dirty = true;
+        self.memory.outdated = true;
+    }
+
+    /// The session that is stored under this name, if one is.
+    pub(super) fn owner(&self, name: &RecordName) -> Option<u64> {
+        let id = self.owners.get(name)?.upgrade()?.id;
+        self.entries.get(id)?.key.is_some().then_some(id)
+    }
+
+    /// Nobody tells anything of a session any more, and nobody writes under its name unless another
+    /// session does.
+    pub(super) fn release(&mut self, id: u64, owned: Option<&(RecordName, Arc<Place>)>) {
+        self.leaving.remove(&id);
+        if let Some((name, place)) = owned {
+            disown(&mut self.owners, name, place);
+        }
     }
 
     /// A session leaves. Who is active instead is the caller's to say.
     pub(super) fn remove(&mut self, id: u64) -> Option<Entry> {
-        let entry = self.entries.remove(&id)?;
+        let entry = self.entries.remove(id)?;
         if let Some(key) = &entry.key
             && self.by_key.get(key) == Some(&id)
         {
             self.by_key.remove(key);
         }
-        self.memory.dirty = true;
+        if let (Some(key), Some(_)) = (&entry.key, &entry.session) {
+            self.leaving.insert(id, key.clone());
+        }
         Some(entry)
     }
 
@@ -225,6 +289,8 @@ impl State {
             return;
         };
         let owned = entry.owned();
+        let name = owned.as_ref().map(|(name, _)| name.clone());
+        let mut usage = None;
         match reason {
             // Another writes there now, or nobody is to.
             CloseReason::Replaced | CloseReason::Merged => {
@@ -232,27 +298,30 @@ impl State {
                     place.take_away();
                 }
                 // Unless the other one is stored there.
-                self.chores.extend(entry.name.clone().map(Chore::Forget));
+                self.chores.extend(name.map(Chore::Forget));
             }
+            // What is stored is removed by whoever clears.
+            CloseReason::Cleared => {}
             CloseReason::Idle | CloseReason::Capacity => {
-                if let Some(name) = entry.name.clone() {
-                    if detach {
-                        self.memory.forgotten.insert(name);
-                    } else {
-                        self.memory.known.insert(name, entry.usage.last());
-                    }
+                if !detach {
+                    usage = Some(entry.usage.clone());
+                } else if let Some(name) = name {
+                    self.memory.went(&name);
+                    self.memory.forgotten.insert(name);
                 }
             }
         }
         if let Some(session) = entry.session.take() {
             self.chores.push(Chore::Close {
+                id,
                 session,
+                usage,
                 detach,
                 owned,
             });
         }
         let next = if was_active { heir } else { self.active };
-        let active = next.and_then(|next| self.entries.get(&next)?.key.clone());
+        let active = next.and_then(|next| self.entries.get(next)?.key.clone());
         if let Some(key) = entry.key {
             self.tell_of(id, key, ManagerEventKind::Closed { reason, active });
         }
@@ -265,7 +334,8 @@ impl State {
     pub(super) fn log_out(&mut self, id: u64, policy: NextActive) -> Option<Entry> {
         let was_active = self.active == Some(id);
         let entry = self.remove(id)?;
-        if let Some(name) = entry.name.clone() {
+        if let Some(name) = entry.name() {
+            self.memory.went(&name);
             self.memory.forgotten.insert(name);
         }
         let next = match policy {
@@ -273,7 +343,7 @@ impl State {
             NextActive::None => None,
             NextActive::MostRecent => self.most_recent(),
         };
-        let active = next.and_then(|next| self.entries.get(&next)?.key.clone());
+        let active = next.and_then(|next| self.entries.get(next)?.key.clone());
         if let Some(key) = entry.key.clone() {
             self.tell_of(id, key, ManagerEventKind::LoggedOut { active });
         }
@@ -283,21 +353,37 @@ impl State {
         Some(entry)
     }
 
+    /// Looks at everybody: asked for only where the user ends the active session.
     pub(super) fn most_recent(&self) -> Option<u64> {
         let ids = self.by_key.values();
-        ids.max_by_key(|id| self.entries.get(id).map(|entry| entry.usage.recency()))
+        ids.max_by_key(|id| self.entries.get(**id).map(|entry| entry.usage.recency()))
             .copied()
     }
 
     /// Who has not been used for longest, of those that can be spared.
-    pub(super) fn least_recent(&self) -> Option<u64> {
-        let ids = self.by_key.values().copied();
-        let spare = |id: &u64| {
-            let busy = self.entries.get(id).is_some_and(|it| it.usage.is_busy());
-            self.active != Some(*id) && !busy
-        };
-        ids.filter(spare)
-            .min_by_key(|id| self.entries.get(id).map(|entry| entry.usage.recency()))
+    pub(super) fn least_recent(&mut self) -> Option<u64> {
+        let turns = self.spare_turns.as_mut()?;
+        let mut needed = Vec::new();
+        let mut found = None;
+        while let Some((at, id)) = turns.next() {
+            let Some(entry) = self.entries.get(id) else {
+                continue;
+            };
+            let recency = entry.usage.recency();
+            if recency > at {
+                turns.take_turn(id, recency);
+                continue;
+            }
+            needed.push((at, id));
+            if self.active != Some(id) && !entry.usage.is_busy() {
+                found = Some(id);
+                break;
+            }
+        }
+        for (at, id) in needed {
+            turns.take_turn(id, at);
+        }
+        found
     }
 
     /// Makes a session the active one, or none. Session and account change in one step.
@@ -322,9 +408,59 @@ impl State {
         }
     }
 
+    /// All sessions leave, those that have not joined yet included, and nothing of them is written
+    /// any more. Says what they were stored as.
+    pub(super) fn clear(&mut self) -> Vec<RecordName> {
+        let ids = self.entries.numbers();
+        let mut names = Vec::new();
+        // First, so that nobody becomes active in between.
+        self.set_active(None);
+        for id in ids {
+            let Some(entry) = self.entries.get(id) else {
+                continue;
+            };
+            names.extend(entry.name());
+            if let Some(place) = &entry.place {
+                place.take_away();
+            }
+            if entry.key.is_some() {
+                self.shut(id, CloseReason::Cleared, true, None);
+            } else if let Some(session) = self.entries.remove(id).and_then(|it| it.session) {
+                self.chores.push(Chore::Close {
+                    id,
+                    session,
+                    usage: None,
+                    detach: true,
+                    owned: None,
+                });
+            }
+        }
+        // Those that are being ended write no more either.
+        for (name, place) in self.owners.drain() {
+            if let Some(place) = place.upgrade() {
+                place.take_away();
+            }
+            names.push(name);
+        }
+        if let Some(turns) = &mut self.idle_turns {
+            turns.clear();
+        }
+        if let Some(turns) = &mut self.spare_turns {
+            turns.clear();
+        }
+        names.extend(self.memory.clear());
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// A session has published an event. Called under that session's lock.
     pub(super) fn observe(&mut self, id: u64, event: &Event, snapshot: &Arc<Snapshot>) {
-        let Some(entry) = self.entries.get_mut(&id) else {
+        let Some(entry) = self.entries.get_mut(id) else {
+            if let Some(key) = self.leaving.get(&id).cloned() {
+                let event = event.clone();
+                self.tell_of(id, key, ManagerEventKind::Session { event });
+            }
             return;
         };
         entry.snapshot = Some(snapshot.clone());
@@ -340,19 +476,19 @@ impl State {
 
     /// The wallet has made a session act for somebody else.
     fn rekey(&mut self, id: u64, snapshot: &Snapshot) {
-        let Some(entry) = self.entries.get(&id) else {
+        let Some(entry) = self.entries.get(id) else {
             return;
         };
         let (Some(identity), Some(previous)) = (snapshot.identity(), entry.key.clone()) else {
             return;
         };
-        let before = entry.name.clone();
+        let before = entry.name();
         let key = Arc::new(SessionKey::new(identity, entry.kind.clone()));
         let active = self.active == Some(id);
         if let Some(twin) = self.twin(&key, id) {
             let stays = self
                 .entries
-                .get(&twin)
+                .get(twin)
                 .is_some_and(|twin| twin.is_connected() && !twin.is_read_only());
             if stays {
                 self.shut(id, CloseReason::Merged, false, active.then_some(twin));
@@ -369,5 +505,13 @@ impl State {
         if self.active == Some(id) {
             self.set_active(Some(id));
         }
+    }
+}
+
+fn disown(owners: &mut HashMap<RecordName, Weak<Place>>, name: &RecordName, place: &Arc<Place>) {
+    if let Some(owner) = owners.get(name)
+        && owner.as_ptr() == Arc::as_ptr(place)
+    {
+        owners.remove(name);
     }
 }

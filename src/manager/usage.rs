@@ -1,12 +1,13 @@
-//! When a session was last used.
+//! When a session was made and used, and by what.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::clock::{Clock, Timestamp, millis};
+use crate::store::About;
 
 /// The clocks of a manager.
 pub(super) struct Times {
@@ -14,14 +15,17 @@ pub(super) struct Times {
     start: Instant,
     /// Counts uses, which tells the later of two in the same millisecond.
     turn: AtomicU64,
+    /// How much use may be unknown to the store.
+    unstored: Duration,
 }
 
 impl Times {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, unstored: Duration) -> Self {
         Self {
             clock,
             start: Instant::now(),
             turn: AtomicU64::new(0),
+            unstored,
         }
     }
 
@@ -29,33 +33,69 @@ impl Times {
         self.clock.wall()
     }
 
-    fn elapsed(&self) -> u64 {
+    pub(super) fn elapsed(&self) -> u64 {
         millis(self.start.elapsed())
     }
 }
 
-/// When a session was last used, and whether it is being used.
+/// What the application says of a session.
+#[derive(Clone, Default)]
+pub(super) struct Described {
+    pub(super) label: Option<Arc<str>>,
+    pub(super) client_address: Option<Arc<str>>,
+    pub(super) client_agent: Option<Arc<str>>,
+}
+
+impl Described {
+    fn of(about: &About) -> Self {
+        Self {
+            label: about.label.clone(),
+            client_address: about.client_address.clone(),
+            client_agent: about.client_agent.clone(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.label.is_none() && self.client_address.is_none() && self.client_agent.is_none()
+    }
+}
+
+/// When a session was made and last used, and whether it is being used.
 pub(super) struct Usage {
     times: Arc<Times>,
+    created: Timestamp,
+    /// When it was last written, use included.
+    updated: AtomicU64,
     wall: AtomicU64,
     elapsed: AtomicU64,
     turn: AtomicU64,
-    busy: AtomicUsize,
+    busy: AtomicU32,
+    /// Most have none.
+    described: Mutex<Option<Box<Described>>>,
 }
 
 impl Usage {
-    /// Used now, or at an earlier time that was stored.
-    pub(super) fn new(times: &Arc<Times>, at: Option<Timestamp>) -> Self {
+    /// Made and used now, or as is stored.
+    pub(super) fn new(times: &Arc<Times>, stored: Option<&About>) -> Self {
+        let now = times.wall();
+        let (created, updated) = stored.map_or((now, Timestamp::EPOCH), |about| {
+            (about.created_at, about.updated_at)
+        });
         let usage = Self {
             times: times.clone(),
+            created,
+            updated: AtomicU64::new(updated.as_millis()),
             wall: AtomicU64::new(0),
             elapsed: AtomicU64::new(0),
             turn: AtomicU64::new(0),
-            busy: AtomicUsize::new(0),
+            busy: AtomicU32::new(0),
+            described: Mutex::default(),
         };
         usage.touch();
-        if let Some(at) = at {
-            usage.wall.store(at.as_millis(), Ordering::Relaxed);
+        if let Some(about) = stored {
+            let last = about.last_active_at.as_millis();
+            usage.wall.store(last, Ordering::Relaxed);
+            usage.describe(Described::of(about));
         }
         usage
     }
@@ -97,6 +137,73 @@ impl Usage {
             self.wall.load(Ordering::Relaxed),
             self.turn.load(Ordering::Relaxed),
         )
+    }
+
+    /// Says of it what is said, and keeps the rest. Whether anything was.
+    pub(super) fn describe(&self, said: Described) -> bool {
+        if said.is_empty() {
+            return false;
+        }
+        let mut described = self.described();
+        let known = described.get_or_insert_default();
+        known.label = said.label.or(known.label.take());
+        known.client_address = said.client_address.or(known.client_address.take());
+        known.client_agent = said.client_agent.or(known.client_agent.take());
+        true
+    }
+
+    fn described(&self) -> MutexGuard<'_, Option<Box<Described>>> {
+        self.described
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn about(&self) -> About {
+        let mut about = About::new(self.created);
+        about.updated_at = Timestamp::from_millis(self.updated.load(Ordering::Relaxed));
+        about.updated_at = about.updated_at.max(self.created);
+        about.last_active_at = self.last();
+        if let Some(described) = self.described().as_deref() {
+            about.label.clone_from(&described.label);
+            about.client_address.clone_from(&described.client_address);
+            about.client_agent.clone_from(&described.client_agent);
+        }
+        about
+    }
+
+    /// What is written now.
+    pub(super) fn about_to_write(&self) -> About {
+        let mut about = self.about();
+        about.updated_at = self.times.wall();
+        about
+    }
+
+    pub(super) fn written(&self, about: &About) {
+        let at = about.updated_at.as_millis();
+        self.updated.store(at, Ordering::Relaxed);
+    }
+
+    /// Whether it was used since it was written.
+    pub(super) fn is_unstored(&self) -> bool {
+        self.wall.load(Ordering::Relaxed) > self.updated.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was used for so long since it was written that it is to be written again: says
+    /// so once.
+    pub(super) fn is_write_due(&self) -> bool {
+        let now = self.wall.load(Ordering::Relaxed);
+        let updated = self.updated.load(Ordering::Relaxed);
+        let due = now.saturating_sub(updated) >= millis(self.times.unstored);
+        let order = Ordering::Relaxed;
+        due && self
+            .updated
+            .compare_exchange(updated, now, order, order)
+            .is_ok()
+    }
+
+    /// How long ago it was made.
+    pub(super) fn age(&self) -> Duration {
+        self.times.wall().saturating_since(self.created)
     }
 }
 
