@@ -184,6 +184,8 @@ impl Inner {
             while let Some(done) = running.join_next().await {
                 sessions.extend(done);
             }
+            // What had ended before is no session.
+            sessions.retain(|one: &RevokedSession| one.outcome != RevokeOutcome::AlreadyEnded);
             sessions
         });
         let sessions = all.await.unwrap_or_default();
@@ -222,21 +224,22 @@ impl Inner {
                 }
             },
         };
+        let revoked = RevokedSession {
+            record: record.clone(),
+            key: key.clone(),
+            outcome: outcome.clone(),
+        };
+        if outcome == RevokeOutcome::AlreadyEnded {
+            return revoked;
+        }
         self.with(|state| {
-            let kind = ManagerEventKind::Revoked {
-                record: record.clone(),
-                outcome: outcome.clone(),
-            };
-            match key.clone() {
+            let kind = ManagerEventKind::Revoked { record, outcome };
+            match key {
                 Some(key) => state.tell_of(id, key, kind),
                 None => state.tell(id, || kind),
             }
         });
-        RevokedSession {
-            record,
-            key,
-            outcome,
-        }
+        revoked
     }
 
     /// The names of the sessions' records, tombstones included.

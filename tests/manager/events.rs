@@ -36,6 +36,32 @@ async fn events_of_all_sessions_are_numbered_without_gaps_and_say_whose_they_are
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_session_tells_of_its_end_comes_after_it_left() {
+    let manager = builder().build().unwrap();
+    manager.login(wallet("a").0).await.unwrap();
+    let mut events = manager.events();
+    manager.logout("a").await.unwrap();
+    let told = published(&mut events);
+    let names: Vec<_> = told
+        .iter()
+        .map(|event| match &event.kind {
+            ManagerEventKind::Session { event } => format!("{:?}", event.kind),
+            ManagerEventKind::LoggedOut { .. } => "out".into(),
+            _ => "other".into(),
+        })
+        .collect();
+    assert_eq!(names[..2], ["out", "other"]);
+    assert!(names[2].contains("reason: User"), "{names:?}");
+    assert!(names[3].contains("reason: Closed"), "{names:?}");
+    assert_eq!(names.len(), 4);
+    let last = told.last().unwrap();
+    assert_eq!(
+        (last.session, last.key.as_ref().unwrap().account.as_str()),
+        (1, "a")
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_too_slow_is_told_how_much_was_missed() {
     let manager = builder().event_capacity(4).build().unwrap();
     let (provider, control) = wallet("a");

@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod about;
 mod accounts;
 mod events;
+mod failing;
 mod identity;
 mod limits;
+mod own_record;
 mod restore;
+mod revoke;
+mod sealed;
 mod storage;
 mod support;

@@ -211,3 +211,78 @@ async fn without_a_store_there_is_nothing_to_restore() {
     let manager = crate::support::builder().build().unwrap();
     manager.restore().await.unwrap_err();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_restore_with_a_limit_says_what_is_not_done_and_goes_on() {
+    let store = filled(&["a", "b", "c"]).await;
+    let (builder, _) = stored(&store, |account, wallet| {
+        if account == "b" {
+            let error = ProviderError::new(ErrorKind::Unreachable, "gone for good");
+            wallet.set_away(Some(error));
+        }
+    });
+    let builder = builder.restore_at_once(1, 60 * SECOND);
+    let manager = builder.restore_within(10 * SECOND).build().unwrap();
+    let begun = tokio::time::Instant::now();
+    let report = manager.restore().await.unwrap();
+    assert_eq!(begun.elapsed(), 10 * SECOND);
+    assert_eq!(*outcome(&report, "c"), restored());
+    assert_eq!(*outcome(&report, "b"), Restored::Unfinished);
+    // Not even begun: b was used more recently, and is waited for.
+    assert_eq!(*outcome(&report, "a"), Restored::Unfinished);
+    assert_eq!(accounts(&manager), ["b", "c"]);
+    let mut events = manager.events();
+    tokio::time::sleep(60 * SECOND).await;
+    assert!(manager.get("a").unwrap().snapshot().is_connected());
+    let done = published(&mut events)
+        .into_iter()
+        .filter_map(|event| match &event.kind {
+            ManagerEventKind::RestoreProgress { done, .. } => Some(*done),
+            _ => None,
+        });
+    assert_eq!(done.collect::<Vec<_>>(), [2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restore_ends_with_its_manager() {
+    let store = filled(&["a", "b"]).await;
+    let (builder, _) = stored(&store, |_, wallet| {
+        let error = ProviderError::new(ErrorKind::Unreachable, "gone for good");
+        wallet.set_away(Some(error));
+    });
+    let builder = builder.restore_at_once(1, 600 * SECOND);
+    let manager = builder.restore_within(SECOND).build().unwrap();
+    manager.restore().await.unwrap();
+    let mut events = manager.events();
+    manager.close().await;
+    while events.next().await.is_some() {}
+    let before = store.peek(&name("a"));
+    tokio::time::sleep(600 * SECOND).await;
+    assert_eq!(store.peek(&name("a")), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_come_back_in_the_order_of_their_own_records() {
+    let names: Vec<String> = (0..100).map(|number| format!("{number:03}")).collect();
+    let store = MemoryStore::new();
+    let manager = stored(&store, |_, _| {}).0.build().unwrap();
+    for account in &names {
+        manager.login(wallet(account).0).await.unwrap();
+        tokio::time::sleep(SECOND).await;
+    }
+    // The first ones are used last, by requests alone: the manager's record knows nothing of it.
+    for account in ["002", "001"] {
+        let session = manager.get(account).unwrap();
+        session.request("sign", Value::Null).await.unwrap();
+        tokio::time::sleep(SECOND).await;
+    }
+    manager.close().await;
+    let (builder, _) = stored(&store, |_, _| {});
+    let manager = builder.restore_at_once(1, SECOND).build().unwrap();
+    let report = manager.restore().await.unwrap();
+    let order: Vec<_> = report.sessions.iter().map(|it| it.record.clone()).collect();
+    let mut expected = vec![name("099"), name("001"), name("002")];
+    expected.extend((3..99).rev().map(|number| name(&format!("{number:03}"))));
+    expected.push(name("000"));
+    assert_eq!(order, expected);
+}

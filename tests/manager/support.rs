@@ -13,7 +13,7 @@ use moorline::provider::{
     Capabilities, CloseMode, ErrorKind, EventSink, Live, OpenRequest, Opened, Provider,
     ProviderError, ProviderFuture, ProviderPayload, Request,
 };
-use moorline::store::{MemoryStore, RecordName};
+use moorline::store::{MemoryStore, RecordName, Store};
 use moorline::{Policy, Timestamp};
 use moorline_scripted::{Control, ScriptedProvider, ScriptedWallet};
 use serde_json::Value;
@@ -73,6 +73,13 @@ pub(crate) fn clock() -> VirtualClock {
     VirtualClock::starting_at(Timestamp::parse("2026-01-01T00:00:00Z").unwrap())
 }
 
+/// The same clock, this much later: for a manager after a restart.
+pub(crate) fn clock_after(passed: std::time::Duration) -> VirtualClock {
+    let clock = clock();
+    clock.jump_forward(passed);
+    clock
+}
+
 pub(crate) fn builder() -> SessionManagerBuilder {
     let policy = Policy {
         reconnect: Backoff {
@@ -89,24 +96,30 @@ pub(crate) fn stored(
     store: &MemoryStore,
     prepare: impl Fn(&str, &Control) + Send + Sync + 'static,
 ) -> (SessionManagerBuilder, Wallets) {
+    stored_dyn(Arc::new(store.clone()), prepare)
+}
+
+/// Like [`stored`], for any store.
+pub(crate) fn stored_dyn(
+    store: Arc<dyn Store>,
+    prepare: impl Fn(&str, &Control) + Send + Sync + 'static,
+) -> (SessionManagerBuilder, Wallets) {
     let wallets = Wallets::default();
     let made = wallets.clone();
-    let builder = builder()
-        .store(store.clone())
-        .provider("keyed", move |record| {
-            #[derive(serde::Deserialize)]
-            struct Content {
-                account: String,
-            }
-            let payload = record.provider_payload.as_ref().unwrap();
-            let content: Content = payload
-                .read()
-                .map_err(|error| ProviderError::new(ErrorKind::Malformed, error.to_string()))?;
-            let (provider, control) = wallet(&content.account);
-            prepare(&content.account, &control);
-            made.0.lock().unwrap().insert(content.account, control);
-            Ok(Arc::new(provider))
-        });
+    let builder = builder().store_dyn(store).provider("keyed", move |record| {
+        #[derive(serde::Deserialize)]
+        struct Content {
+            account: String,
+        }
+        let payload = record.provider_payload.as_ref().unwrap();
+        let content: Content = payload
+            .read()
+            .map_err(|error| ProviderError::new(ErrorKind::Malformed, error.to_string()))?;
+        let (provider, control) = wallet(&content.account);
+        prepare(&content.account, &control);
+        made.0.lock().unwrap().insert(content.account, control);
+        Ok(Arc::new(provider))
+    });
     (builder, wallets)
 }
 
