@@ -331,6 +331,13 @@ impl Model {
         !self.is_paused() && self.rows.values().any(|row| row.wait.is_some())
     }
 
+    #[cfg(test)]
+    pub(super) fn waits(&mut self, id: &RowId, wait: super::row::Wait) {
+        if let Some(row) = self.rows.get_mut(id) {
+            row.wait = Some(wait);
+        }
+    }
+
     /// Says something that did not come from a session.
     pub(crate) fn say(&mut self, at: Timestamp, name: &'static str, text: impl Into<String>) {
         self.feed(Input::Happened(Happening {

@@ -13,4 +13,5 @@ mod run;
 mod secrets;
 mod sessions;
 mod support;
+mod top;
 mod wallet;
