@@ -49,7 +49,7 @@ enum AccountsCommand {
         check: bool,
     },
     /// Logs in at a wallet and makes its account the active one.
-    Login(LoginAccountArgs),
+    Login(Box<LoginAccountArgs>),
     /// Logs an account out, here and at its wallet. If it was active, the one that was used last
     /// is next.
     Logout {

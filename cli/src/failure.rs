@@ -98,6 +98,10 @@ pub(crate) enum Failure {
         text: String,
         candidates: Vec<String>,
     },
+    #[error("`{0}` expired; `moorline accounts login` makes a new session")]
+    AccountExpired(String),
+    #[error("stopped before it was done")]
+    Stopped,
     #[error("no account is active: name one")]
     NoActiveAccount,
     #[error(

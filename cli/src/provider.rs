@@ -268,10 +268,11 @@ mod tests {
             label: Some("work".into()),
         };
         assert!(!format!("{recipe:?}").contains("s3cret"));
-        let clone = recipe.clone();
+        let again = recipe.clone();
         // What the identity provider gives later is written, too, by every clone.
         refresh.put(Some(&"s3cret-2".into()));
-        let text = serde_json::to_string(&clone).unwrap();
+        let text = serde_json::to_string(&recipe).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), text);
         assert!(text.contains(r#""refresh":"s3cret-2""#), "{text}");
         let again: Recipe = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&again).unwrap(), text);

@@ -53,7 +53,7 @@ pub(crate) struct TopArgs {
     #[arg(long)]
     demo: bool,
     /// How many sessions the demo has.
-    #[arg(long, value_name = "N", default_value_t = 12, requires = "demo",
+    #[arg(long, value_name = "N", default_value_t = 12, conflicts_with_all = ["urls", "store", "watch"],
           value_parser = clap::value_parser!(u16).range(1..=200))]
     sessions: u16,
     /// Print one JSON object a line instead: what is there, at most once a second, when it changed.

@@ -24,8 +24,7 @@ pub(super) async fn run(accounts: &Accounts, output: Output) -> Result<(), Failu
     };
     let closed = accounts.close(manager).await;
     let Some(report) = report else {
-        output.say("stopped");
-        return Ok(());
+        return Err(Failure::Stopped);
     };
     let report = report?;
     closed?;

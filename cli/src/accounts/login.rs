@@ -18,7 +18,7 @@ use crate::provider::Recipe;
 pub(super) async fn run(
     accounts: &Accounts,
     output: Output,
-    args: LoginAccountArgs,
+    args: Box<LoginAccountArgs>,
 ) -> Result<(), Failure> {
     let recipe = match &args.url {
         Some(url) => Some(Recipe::new(url, &args.login)?),
@@ -39,15 +39,14 @@ pub(super) async fn run(
     // Ends with the manager.
     let _told = telling.await;
     let Some(logged_in) = logged_in else {
-        output.say("stopped; nothing is stored");
-        return Ok(());
+        return Err(Failure::Stopped);
     };
     let key = logged_in?.key().clone();
     closed?;
     let same = |account: &StoredSession| account.key.as_ref() == Some(&*key);
     let earlier = before.into_iter().find(same);
     // What an account was called it is called again.
-    let label = args.label.or(earlier.and_then(|earlier| earlier.label));
+    let label = args.label.or_else(|| earlier?.label);
     let stored = accounts.here().await?.into_iter().find(same);
     let Some(stored) = stored.filter(|stored| stored.active) else {
         return Err(Failure::NotKept(key.identity().to_string()));

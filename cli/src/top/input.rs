@@ -82,11 +82,7 @@ fn on_view_key(model: &mut Model, code: KeyCode, now: Timestamp) -> Option<Actio
             model.rearrange();
         }
         KeyCode::Char('/') => model.mode = Mode::Filter,
-        KeyCode::Char('p') => {
-            if model.pause(now) {
-                return Some(Action::Resync);
-            }
-        }
+        KeyCode::Char('p') => return model.pause(now).then_some(Action::Resync),
         KeyCode::Char('d') => ask(model),
         _ => {}
     }

@@ -85,7 +85,8 @@ pub(crate) enum Mode {
 struct Paused {
     since: Timestamp,
     backlog: Vec<Input>,
-    overflowed: bool,
+    /// How much more there was.
+    lost: u64,
 }
 
 /// Everything the live view shows.
@@ -140,7 +141,7 @@ impl Model {
             if paused.backlog.len() < BACKLOG {
                 paused.backlog.push(input);
             } else {
-                paused.overflowed = true;
+                paused.lost += 1;
             }
             return;
         }
@@ -151,6 +152,7 @@ impl Model {
                     let last = row.facts.last_active.max(facts.last_active);
                     row.facts = *facts;
                     row.facts.last_active = last;
+                    row.settle();
                 }
                 None => {
                     self.rows.insert(id, Row::new(*facts));
@@ -203,14 +205,15 @@ impl Model {
             self.paused = Some(Paused {
                 since: now,
                 backlog: Vec::new(),
-                overflowed: false,
+                lost: 0,
             });
             return false;
         };
         for input in paused.backlog {
             self.feed(input);
         }
-        paused.overflowed
+        self.missed += paused.lost;
+        paused.lost > 0
     }
 
     pub(crate) fn is_paused(&self) -> bool {
@@ -253,7 +256,7 @@ impl Model {
         }
         let selected = self.selected.as_ref();
         let place = selected.and_then(|id| self.shown.iter().position(|shown| shown == id));
-        self.cursor = place.unwrap_or(self.cursor.min(self.shown.len().saturating_sub(1)));
+        self.cursor = place.unwrap_or_else(|| self.cursor.min(self.shown.len().saturating_sub(1)));
         self.selected = self.shown.get(self.cursor).cloned();
         if self.selected.is_none() && self.mode == Mode::Details {
             self.mode = Mode::List;
@@ -327,8 +330,9 @@ impl Model {
     }
 
     /// Whether a tenth of a second changes what is shown.
-    pub(crate) fn counts_down(&self) -> bool {
-        !self.is_paused() && self.rows.values().any(|row| row.wait.is_some())
+    pub(crate) fn counts_down(&self, now: Timestamp) -> bool {
+        let mut waits = self.rows.values().filter_map(|row| row.wait);
+        !self.is_paused() && waits.any(|wait| wait.until > now)
     }
 
     #[cfg(test)]

@@ -254,9 +254,17 @@ impl Row {
         }
     }
 
+    /// What was missed may have ended the wait.
+    pub(crate) fn settle(&mut self) {
+        if !matches!(self.facts.phase, Phase::Connecting | Phase::Reconnecting) {
+            self.wait = None;
+        }
+    }
+
     /// What is to be known beside the phase.
     pub(crate) fn note(&self, now: Timestamp) -> String {
         match self.wait {
+            Some(wait) if wait.until <= now => format!("try {} now", wait.attempt),
             Some(wait) => {
                 let left = wait.until.saturating_since(now);
                 format!("try {} in {}", wait.attempt, countdown(left))

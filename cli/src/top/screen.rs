@@ -82,7 +82,7 @@ pub(super) async fn run(
 fn tick(model: &Model) -> Duration {
     match () {
         () if model.is_paused() => SELDOM,
-        () if model.counts_down() => FRAME,
+        () if model.counts_down(person::now()) => FRAME,
         () => TICK,
     }
 }

@@ -148,7 +148,10 @@ fn expiry(row: &Row, now: Timestamp) -> String {
 
 fn seen(row: &Row, now: Timestamp) -> String {
     let at = row.facts.last_active;
-    at.map_or("-".into(), |at| brief(now.saturating_since(at)))
+    match at {
+        Some(at) => brief(now.saturating_since(at)),
+        None => "-".into(),
+    }
 }
 
 fn draw_details(frame: &mut Frame<'_>, area: Rect, model: &Model, now: Timestamp) {

@@ -4,12 +4,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Output;
+use std::time::{Duration, Instant};
 
-use moorline_dev_wallet::{Control, DevWallet, Profile};
+use moorline_dev_wallet::{Approval, Control, DevWallet, DevWalletBuilder, Profile};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::support::{Running, moorline};
+use crate::support::{PATIENCE, Running, moorline};
 
 const CLIENT_SECRET: &str = "dev-secret";
 
@@ -45,15 +46,18 @@ impl Home {
     }
 
     fn wallet(&self, account: &str) -> Wallet {
-        let start = DevWallet::builder().accounts([account]).start();
-        let wallet = self.runtime.block_on(start).unwrap();
+        self.wallet_with(DevWallet::builder().accounts([account]))
+    }
+
+    fn wallet_with(&self, builder: DevWalletBuilder) -> Wallet {
+        let wallet = self.runtime.block_on(builder.start()).unwrap();
         Wallet {
             control: wallet.control(),
             wallet,
         }
     }
 
-    fn args<'a>(&self, args: &[&'a str]) -> Vec<String> {
+    fn args(&self, args: &[&str]) -> Vec<String> {
         let mut all = vec!["accounts".to_owned()];
         all.extend(args.iter().map(|&arg| arg.to_owned()));
         all.push("--store".into());
@@ -194,6 +198,37 @@ fn who_cannot_be_told_apart_is_asked_for() {
     home.fails(&["login", "nonsense"], 2);
     home.fails(&["login", "ws://127.0.0.1:1"], 1);
     assert_eq!(home.json(&["list"]).len(), 3, "nothing is left of them");
+}
+
+#[test]
+fn an_account_that_expired_is_not_switched_to() {
+    let home = Home::new("over");
+    let ttl = Duration::from_secs(1);
+    let builder = DevWallet::builder().accounts(["alice"]).session_ttl(ttl);
+    let short = home.wallet_with(builder);
+    home.ok(&["login", &short.url()]);
+    home.ok(&["login", "--watch", "bob::1220bb"]);
+    let begun = Instant::now();
+    while !home.ok(&["list"]).contains("expired") {
+        assert!(begun.elapsed() < PATIENCE, "it does not expire");
+    }
+    let error = home.fails(&["switch", "alice"], 1);
+    assert!(error.contains("expired"), "{error}");
+    assert_eq!(home.active(), "bob");
+}
+
+#[test]
+fn a_login_that_is_stopped_leaves_nothing() {
+    let home = Home::new("stopped");
+    let builder = DevWallet::builder().approval(Approval::Manual);
+    let wallet = home.wallet_with(builder);
+    let login = home.start(&["login", &wallet.url(), "--json"]);
+    login.until("user:action-required");
+    login.interrupt();
+    let (status, _, stderr) = login.end();
+    assert_eq!(status.code(), Some(1));
+    assert!(stderr.contains("stopped"), "{stderr}");
+    assert!(home.ok(&["list"]).contains("no accounts"));
 }
 
 #[test]

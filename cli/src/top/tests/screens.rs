@@ -60,10 +60,11 @@ fn sessions_stand_in_a_table_with_all_that_matters() {
 #[test]
 fn waits_count_down_and_a_view_that_stands_still_does_not() {
     let mut model = two();
-    assert!(!model.counts_down());
+    assert!(!model.counts_down(noon()));
     let until = after(4.2);
     model.waits(&id("b"), Wait { attempt: 3, until });
-    assert!(model.counts_down());
+    assert!(model.counts_down(noon()));
+    assert!(!model.counts_down(after(4.2)), "it is over");
     let note = |model: &mut Model, now| {
         let line = screen(model, (80, 12), now).swap_remove(3);
         line.chars()
@@ -74,10 +75,10 @@ fn waits_count_down_and_a_view_that_stands_still_does_not() {
             .to_owned()
     };
     assert_eq!(note(&mut model, after(1.0)), "try 3 in 3.2s");
-    assert_eq!(note(&mut model, after(9.0)), "try 3 in 0.0s");
+    assert_eq!(note(&mut model, after(9.0)), "try 3 now");
     assert!(!model.pause(after(2.0)));
     assert_eq!(note(&mut model, after(4.0)), "try 3 in 2.2s");
-    assert!(!model.counts_down());
+    assert!(!model.counts_down(after(2.0)));
     assert!(screen(&mut model, (80, 12), noon())[0].contains("paused"));
     // What happens meanwhile is shown afterwards.
     model.feed(session("c", Phase::Connected));
@@ -90,6 +91,18 @@ fn waits_count_down_and_a_view_that_stands_still_does_not() {
         model.feed(session("c", Phase::Connected));
     }
     assert!(model.pause(noon()));
+    assert_eq!(model.missed, 10_000);
+}
+
+#[test]
+fn a_wait_whose_end_was_missed_ends_with_what_the_session_is() {
+    let mut model = two();
+    let until = after(4.2);
+    model.waits(&id("b"), Wait { attempt: 3, until });
+    model.feed(session("b", Phase::Reconnecting));
+    assert!(model.counts_down(noon()));
+    model.feed(session("b", Phase::Connected));
+    assert!(!model.counts_down(noon()));
 }
 
 #[test]

@@ -73,7 +73,7 @@ async fn a_manager_is_followed_through_a_life() {
     assert_eq!(row.facts.phase, Phase::Reconnecting);
     let at = lost.saturating_add(Duration::from_secs(2));
     assert_eq!(row.note(at), "try 1 in 3.0s");
-    assert!(model.counts_down());
+    assert!(model.counts_down(at));
     let told = lines::object(&model, at);
     assert_eq!(told["sessions"][0]["status"], "reconnecting");
     assert_eq!(told["sessions"][0]["attempt"], 1);
@@ -150,7 +150,8 @@ async fn a_login_that_waits_is_there_and_one_that_failed_goes() {
             () = settle(&mut model, &mut inputs) => {}
         }
         assert_eq!(model.total(), 1);
-        assert!(model.counts_down());
+        let (_, row) = model.rows().next().unwrap();
+        assert!(row.wait.is_some());
         assert!(listed(&mut model, noon())[0].starts_with("(login"));
         logging_in.await
     };
