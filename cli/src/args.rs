@@ -7,9 +7,11 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use moorline_dev_wallet::{Approval, Profile};
 
+use crate::accounts::AccountsArgs;
 use crate::graph::Format;
 use crate::sessions::SessionsArgs;
 use crate::stores::KeyChoice;
+use crate::top::TopArgs;
 
 /// Keeps programs connected to wallets.
 ///
@@ -54,6 +56,12 @@ pub(crate) enum Command {
     Wallet(WalletArgs),
     /// Shows and manages the sessions that are stored, sealed, on this computer.
     Sessions(SessionsArgs),
+    /// Several accounts on this computer: which are logged in, who is active.
+    Accounts(AccountsArgs),
+    /// Shows many sessions live: status, next attempts, queues, expiry, events.
+    ///
+    /// Sessions with wallets, of stored accounts, of a store that other programs use, or of a demo.
+    Top(TopArgs),
     /// Draws the state diagram, from what exploring the machine reaches.
     Graph {
         /// The language of the diagram.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use moorline::manager::ManagerError;
 use moorline::store::backend::BackendError;
 use moorline::store::{FormatError, RecordName, StoreError};
 use moorline::{BuildError, ConnectError};
@@ -89,6 +90,37 @@ pub(crate) enum Failure {
     #[error("{unreadable} of {total} sessions cannot be read; they were left as they are")]
     Unreadable { unreadable: usize, total: usize },
     #[error(transparent)]
+    Manager(#[from] ManagerError),
+    #[error("there is no account `{0}`; `moorline accounts list` names those that are there")]
+    NoAccount(String),
+    #[error("`{text}` may be any of these; say more of it: {}", .candidates.join(", "))]
+    AmbiguousAccount {
+        text: String,
+        candidates: Vec<String>,
+    },
+    #[error("`{0}` expired; `moorline accounts login` makes a new session")]
+    AccountExpired(String),
+    #[error("stopped before it was done")]
+    Stopped,
+    #[error("no account is active: name one")]
+    NoActiveAccount,
+    #[error(
+        "`{account}` cannot be restored to be logged out: {why}; `moorline sessions forget {name}` removes it here"
+    )]
+    NotLoggedOut {
+        account: String,
+        name: RecordName,
+        why: String,
+    },
+    #[error("{failed} of {total} accounts do not stand")]
+    AccountsDown { failed: usize, total: usize },
+    #[error("there is no store at {}", .0.display())]
+    NoStore(PathBuf),
+    #[error("the live view needs a terminal; `--json` prints lines for programs")]
+    NoTerminal,
+    #[error("the store did not keep it: {0}")]
+    NotKept(String),
+    #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
@@ -97,6 +129,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Address(_)
+            | Self::AmbiguousAccount { .. }
             | Self::Auth(_)
             | Self::BadCommands { .. }
             | Self::BadScenarios(_)
@@ -104,8 +137,12 @@ impl Failure {
             | Self::File(_)
             | Self::Login(_)
             | Self::Format(_)
+            | Self::NoAccount(_)
+            | Self::NoActiveAccount
             | Self::NoSecret(_)
             | Self::NoSession(_)
+            | Self::NoStore(_)
+            | Self::NoTerminal
             | Self::Person(_)
             | Self::SecretsOffTerminal => ExitCode::from(2),
             _ => ExitCode::FAILURE,

@@ -1,5 +1,6 @@
 //! The `moorline` command.
 
+mod accounts;
 mod args;
 mod check;
 mod connect;
@@ -19,6 +20,7 @@ mod run;
 mod sessions;
 mod stores;
 mod timeline;
+mod top;
 mod wallet;
 
 use std::process::ExitCode;
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
         Command::Check(options) => in_runtime(check::run(options)),
         Command::Connect(options) => in_runtime(connect::run(options)),
         Command::Sessions(options) => in_runtime(sessions::run(options)),
+        Command::Accounts(options) => in_runtime(accounts::run(options)),
+        Command::Top(options) => in_runtime(top::run(options)),
         Command::Wallet(options) => in_runtime(wallet::run(options)),
     };
     match result {

@@ -3,7 +3,7 @@
 mod forget;
 mod keys;
 mod list;
-mod person;
+pub(crate) mod person;
 mod show;
 mod transfer;
 mod verify;

@@ -25,6 +25,8 @@ fn every_command_says_what_it_takes() {
             "connect",
             "check",
             "wallet",
+            "accounts",
+            "top",
             "graph",
             "--version",
         ],
@@ -65,6 +67,18 @@ fn every_command_says_what_it_takes() {
     mentions(
         &["wallet", "--help"],
         &["--listen", "--json", "--account", "--network", "--approval"],
+    );
+    mentions(
+        &["accounts", "--help"],
+        &["list", "login", "logout", "switch", "--store", "--json"],
+    );
+    mentions(
+        &["accounts", "login", "--help"],
+        &["URL", "--label", "--watch", "--token-env", "--issuer"],
+    );
+    mentions(
+        &["top", "--help"],
+        &["URL", "--store", "--watch", "--demo", "--json"],
     );
     mentions(&["graph", "--help"], &["--format", "mermaid", "dot"]);
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod accounts;
 mod check;
 mod connect;
 mod demo;
@@ -12,4 +13,5 @@ mod run;
 mod secrets;
 mod sessions;
 mod support;
+mod top;
 mod wallet;

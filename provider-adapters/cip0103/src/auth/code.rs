@@ -1,5 +1,6 @@
 //! OAuth 2.0 authorization code with PKCE: a person logs in with a browser.
 
+use std::fmt;
 use std::time::Duration;
 
 use moorline::UserAction;
@@ -17,12 +18,15 @@ use super::issuer::{Issuer, credential, refused};
 use super::loopback::Loopback;
 use super::{AuthError, AuthErrorKind, AuthFuture, AuthRequest, Authenticator, Credential};
 
+/// Hears of refresh tokens.
+type Keep = Box<dyn Fn(Option<&SecretString>) + Send + Sync>;
+
 /// A login with a browser, for programs on a person's own computer: authorization code with PKCE
 /// (RFC 7636) and a redirect to a port of this computer (RFC 8252).
 ///
 /// The address to open is handed out as a user action; nothing is opened from here. A refresh token
-/// is used where the identity provider gives one: then later tokens need no person.
-#[derive(Debug)]
+/// is used where the identity provider gives one: then later tokens need no person. One that was
+/// [kept](Self::on_refresh_token) lets a program that starts anew go without a person, too.
 pub struct AuthorizationCode {
     issuer: Issuer,
     id: String,
@@ -30,6 +34,7 @@ pub struct AuthorizationCode {
     audience: Option<String>,
     deadline: Duration,
     refresh: Mutex<Option<SecretString>>,
+    keep: Option<Keep>,
 }
 
 type Client = BasicClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
@@ -49,7 +54,27 @@ impl AuthorizationCode {
             audience: None,
             deadline: Duration::from_secs(300),
             refresh: Mutex::new(None),
+            keep: None,
         })
+    }
+
+    /// Begins with a refresh token of an earlier login. Default none.
+    #[must_use]
+    pub fn refresh_token(mut self, token: SecretString) -> Self {
+        self.refresh = Mutex::new(Some(token));
+        self
+    }
+
+    /// Calls `keep` with every refresh token that the identity provider gives, and with `None`
+    /// once the last one is good no more. Must not block. It is a secret: keep it somewhere safe.
+    /// Default: a refresh token is forgotten with this.
+    #[must_use]
+    pub fn on_refresh_token(
+        mut self,
+        keep: impl Fn(Option<&SecretString>) + Send + Sync + 'static,
+    ) -> Self {
+        self.keep = Some(Box::new(keep));
+        self
     }
 
     /// Sets the scopes to ask for. Default `openid daml_ledger_api offline_access`.
@@ -71,6 +96,14 @@ impl AuthorizationCode {
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
+    }
+
+    /// Puts another refresh token in place of the present one.
+    fn put(&self, place: &mut Option<SecretString>, token: Option<SecretString>) {
+        *place = token;
+        if let Some(keep) = &self.keep {
+            keep(place.as_ref());
+        }
     }
 
     async fn client(&self) -> Result<Client, AuthError> {
@@ -120,13 +153,13 @@ impl AuthorizationCode {
             Ok(answer) => {
                 // Rotated, where the identity provider rotates.
                 if let Some(next) = refresh_token(&answer) {
-                    *place = Some(next);
+                    self.put(&mut place, Some(next));
                 }
                 Ok(Some(credential(&answer)))
             }
             Err(error) if error.kind() == AuthErrorKind::Refused => {
                 tracing::debug!(%error, "the refresh token is good no more");
-                *place = None;
+                self.put(&mut place, None);
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -158,8 +191,19 @@ impl AuthorizationCode {
             .request_async(&http)
             .await
             .map_err(refused)?;
-        *self.refresh.lock().await = refresh_token(&answer);
+        self.put(&mut *self.refresh.lock().await, refresh_token(&answer));
         Ok(credential(&answer))
+    }
+}
+
+impl fmt::Debug for AuthorizationCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationCode")
+            .field("issuer", &self.issuer)
+            .field("id", &self.id)
+            .field("scopes", &self.scopes)
+            .field("audience", &self.audience)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Getting in: every way to authenticate, and what becomes of credentials that end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use moorline_cip0103::auth::{
 };
 use moorline_cip0103::{Authentication, Credentials, HttpProvider};
 use moorline_dev_wallet::{Approval, DevWallet, Profile};
+use secrecy::SecretString;
 
 use crate::rig::{
     GENERATIONS, NETWORK, Rig, backend, browse, builder, connecting, has, issuer, names_until,
@@ -108,6 +109,38 @@ async fn a_browser_logs_in_and_a_refresh_token_goes_on_without_it() {
         assert!(session.snapshot().is_connected());
         session.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_was_kept_lets_a_program_that_starts_anew_go_without_a_person() {
+    let wallet = wallet(Profile::G2).await;
+    let kept: Arc<Mutex<Option<SecretString>>> = Arc::default();
+    let provider = |token: Option<SecretString>| {
+        let kept = kept.clone();
+        let mut code = AuthorizationCode::new(&issuer(&wallet), "moorline-cli")
+            .unwrap()
+            .on_refresh_token(move |token| *kept.lock().unwrap() = token.cloned());
+        if let Some(token) = token {
+            code = code.refresh_token(token);
+        }
+        let builder = HttpProvider::builder(&wallet.http_url()).authenticator(code);
+        builder.network(NETWORK).build().unwrap()
+    };
+    let first = session(provider(None));
+    let mut events = first.events();
+    let connecting = connecting(&first);
+    browse(sent_to(&mut events).await).await;
+    soon(connecting).await.unwrap().unwrap();
+    first.close().await;
+    let token = kept.lock().unwrap().clone();
+    assert!(token.is_some(), "it was handed over");
+
+    let second = session(provider(token));
+    let mut events = second.events();
+    soon(second.connect()).await.unwrap();
+    let names = names_until(&mut events, "session:connected").await;
+    assert!(!has(&names, "user:action-required"), "{names:?}");
+    second.close().await;
 }
 
 #[tokio::test]
