@@ -44,6 +44,7 @@ mod event;
 mod inner;
 mod key;
 mod managed;
+pub mod ndk;
 mod own_record;
 mod place;
 mod read_only;

@@ -39,7 +39,7 @@ pub(super) struct Own {
 }
 
 impl Own {
-    fn to_record(&self, now: Timestamp) -> Record {
+    pub(super) fn to_record(&self, now: Timestamp) -> Record {
         let accounts: Vec<Account> = self
             .last
             .iter()
@@ -54,7 +54,7 @@ impl Own {
         Record::new(KIND, accounts, None, now)
     }
 
-    fn from_record(record: &Record) -> Self {
+    pub(super) fn from_record(record: &Record) -> Self {
         let name = |account: &Account| RecordName::from(account.id.as_str());
         let active = record.accounts.iter().find(|account| account.primary);
         let last = record.accounts.iter().filter_map(|account| {
