@@ -11,5 +11,6 @@ mod output;
 mod run;
 mod secrets;
 mod sessions;
+mod sessions_ndk;
 mod support;
 mod wallet;
