@@ -4,6 +4,7 @@
 //! `cargo run --example ndk [FILE OUT]`: FILE is one that `@nostr-dev-kit/sessions` keeps, OUT a new
 //! one for it.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use moorline::manager::SessionManager;
@@ -97,8 +98,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::remove_file(key)?;
     let text = exported.file.write();
     match args.next() {
-        Some(out) => std::fs::write(out, text.expose_secret())?,
+        Some(out) => write_new(&out, text.expose_secret())?,
         None => assert_eq!(text.expose_secret(), SAMPLE),
     }
     Ok(())
+}
+
+/// Keys in clear: nobody else reads them, and nothing is written over.
+fn write_new(path: &str, text: &str) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(text.as_bytes())
 }
