@@ -88,6 +88,10 @@ async fn a_store_holds_no_secret_in_clear() {
             !shown.contains(KEY_A) && !shown.contains("s3cret"),
             "{shown}"
         );
+        if let Ok(Stored::Record { record, .. }) = &entry.content {
+            let clear = moorline::store::export(record).unwrap();
+            assert!(!clear.contains(KEY_A) && !clear.contains(KEY_B), "{clear}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::error::NdkError;
 use super::file::NdkFile;
 use super::session::NdkSession;
 use super::signer::SignerPayload;
-use super::transfer::{NdkSessions, kept_session};
+use super::transfer::{NdkSessions, kept_session, last_use};
 use crate::clock::Timestamp;
 use crate::manager::key::session_prefix;
 use crate::manager::read_only;
@@ -83,7 +83,7 @@ impl NdkSessions<'_> {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let used = own.last.get(&name).copied();
+            let used = last_use(&own, &name);
             match outgoing_of(&name, &record, used) {
                 Ok(one) => outgoing.push(one),
                 Err(reason) => left_out.push((name, reason)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::NdkError;
 use super::file::NdkFile;
 use super::session::NdkSession;
-use super::transfer::{Frame, NdkSessions, keep_session};
+use super::transfer::{Frame, NdkSessions, keep_session, last_use, set_last_use};
 use crate::clock::Timestamp;
 use crate::identity::Account;
 use crate::manager::key::{SessionKey, own_name, session_prefix};
@@ -172,14 +172,13 @@ impl NdkSessions<'_> {
             for it in &here {
                 let used = file.session(it.key.account.as_str());
                 let used = used.and_then(NdkSession::last_active);
-                own.last
-                    .insert(it.record.clone(), used.unwrap_or(Timestamp::EPOCH));
+                set_last_use(&mut own, &it.record, used.unwrap_or(Timestamp::EPOCH));
             }
             let next = sessions.iter().find(|it| {
                 let there = !matches!(it.outcome, ImportOutcome::Failed { .. });
                 there && active.as_deref() == Some(it.key.account.as_str())
             });
-            let next = next.filter(|it| own.last.contains_key(&it.record));
+            let next = next.filter(|it| last_use(&own, &it.record).is_some());
             let next = next.filter(|_| own.active.is_none() || self.replace);
             if let Some(next) = next {
                 own.active = Some(next.record.clone());

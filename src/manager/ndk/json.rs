@@ -33,14 +33,14 @@ impl<'a> Raw<'a> {
     }
 
     /// The elements of a list; `None` if it is none.
-    pub(super) fn items(self) -> Option<Vec<Raw<'a>>> {
+    pub(super) fn items(self) -> Option<Vec<Self>> {
         let inside = self.0.strip_prefix('[')?.strip_suffix(']')?;
         let parts = split(inside, b',');
         Some(parts.into_iter().map(|part| Raw(trim(part))).collect())
     }
 
     /// The names (quoted) and values of an object, in order; `None` if it is none.
-    pub(super) fn members(self) -> Option<Vec<(&'a str, Raw<'a>)>> {
+    pub(super) fn members(self) -> Option<Vec<(&'a str, Self)>> {
         let inside = self.0.strip_prefix('{')?.strip_suffix('}')?;
         let parts = split(inside, b',').into_iter();
         parts

@@ -8,6 +8,7 @@ use super::error::NdkError;
 use super::file::NdkFile;
 use super::json::{Members, Raw};
 use super::session::NdkSession;
+use crate::clock::Timestamp;
 use crate::identity::{Identity, NetworkId};
 use crate::manager::key::{SessionKey, own_name};
 use crate::manager::own_record::Own;
@@ -133,6 +134,16 @@ impl fmt::Debug for NdkSessions<'_> {
             .field("network", &self.network)
             .finish_non_exhaustive()
     }
+}
+
+/// Says in the manager's own record when a session was last used.
+pub(super) fn set_last_use(own: &mut Own, name: &RecordName, at: Timestamp) {
+    own.last.insert(name.clone(), at);
+}
+
+/// When a session was last used, where that is known.
+pub(super) fn last_use(own: &Own, name: &RecordName) -> Option<Timestamp> {
+    own.last.get(name).copied()
 }
 
 /// What a file has beside its sessions, and their order.
