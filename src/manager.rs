@@ -46,6 +46,7 @@ mod inner;
 mod joining;
 mod key;
 mod managed;
+pub mod ndk;
 mod options;
 mod own_record;
 mod place;

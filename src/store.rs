@@ -223,6 +223,12 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Unavailable`] if the store cannot be asked right now.
     fn list(&self) -> StoreFuture<'_, Vec<RecordName>>;
 
+    /// Whether what a provider needs to be built again, which may be secret, is kept. Default:
+    /// `true`; a store that others can read keeps none.
+    fn keeps_secrets(&self) -> bool {
+        true
+    }
+
     /// What changes from now on, in this process or in others that share the store: see
     /// [`Changes`]. Default: `None`, for a store that cannot tell.
     fn changes(&self) -> Option<Changes> {

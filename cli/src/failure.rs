@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use moorline::manager::ManagerError;
+use moorline::manager::ndk::NdkError;
 use moorline::store::backend::BackendError;
 use moorline::store::{FormatError, RecordName, StoreError};
 use moorline::{BuildError, ConnectError};
@@ -81,6 +82,10 @@ pub(crate) enum Failure {
     SessionThere(RecordName),
     #[error(transparent)]
     Format(#[from] FormatError),
+    #[error(transparent)]
+    Ndk(#[from] NdkError),
+    #[error("{failed} of {total} sessions were not imported; importing again tries them again")]
+    NotImported { failed: usize, total: usize },
     #[error("the stored session `{0}` was not restored: the wallet cannot be reached; it is kept")]
     NotRestored(RecordName),
     #[error("the stored session `{name}` cannot be looked at: {reason}")]
@@ -139,6 +144,7 @@ impl Failure {
             | Self::Format(_)
             | Self::NoAccount(_)
             | Self::NoActiveAccount
+            | Self::Ndk(NdkError::NotJson { .. } | NdkError::Member { .. })
             | Self::NoSecret(_)
             | Self::NoSession(_)
             | Self::NoStore(_)

@@ -3,6 +3,7 @@
 mod forget;
 mod keys;
 mod list;
+mod ndk;
 pub(crate) mod person;
 mod show;
 mod transfer;
@@ -62,6 +63,9 @@ enum SessionsCommand {
         #[arg(long)]
         replace: bool,
     },
+    /// Sessions of the Nostr Development Kit: the files of `@nostr-dev-kit/sessions`.
+    #[command(subcommand)]
+    Ndk(ndk::NdkCommand),
     /// Ends a session here: it is not restored again. The wallet is not told; `disconnect` does
     /// that.
     Forget {
@@ -94,6 +98,7 @@ pub(crate) async fn run(args: SessionsArgs) -> Result<(), Failure> {
             name,
             replace,
         } => transfer::import(&store, output, &file, &name.into(), replace).await,
+        SessionsCommand::Ndk(command) => ndk::run(&store, output, command).await,
         SessionsCommand::Forget { name, purge } => {
             forget::run(&store, output, &name.into(), purge).await
         }

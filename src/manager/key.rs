@@ -41,16 +41,23 @@ impl SessionKey {
     pub(super) fn record_name(&self, namespace: &str) -> RecordName {
         let mut name = session_prefix(namespace);
         escape(&self.provider, &mut name);
+        name.push_str(&self.name_end());
+        name.into()
+    }
+
+    /// How the names of all records end that are of the same account on the same network.
+    pub(super) fn name_end(&self) -> String {
+        let mut end = String::new();
         match &self.network {
             Some(network) => {
-                name.push_str("/=");
-                escape(network.as_str(), &mut name);
+                end.push_str("/=");
+                escape(network.as_str(), &mut end);
             }
-            None => name.push_str("/-"),
+            None => end.push_str("/-"),
         }
-        name.push('/');
-        escape(self.account.as_str(), &mut name);
-        name.into()
+        end.push('/');
+        escape(self.account.as_str(), &mut end);
+        end
     }
 }
 

@@ -80,7 +80,7 @@ pub(super) struct Own {
 }
 
 impl Own {
-    fn to_record(&self, now: Timestamp) -> Record {
+    pub(super) fn to_record(&self, now: Timestamp) -> Record {
         let accounts: Vec<Account> = self
             .listed
             .iter()
@@ -95,7 +95,7 @@ impl Own {
         Record::new(OWN_RECORD, accounts, None, now)
     }
 
-    fn from_record(record: &Record) -> Self {
+    pub(super) fn from_record(record: &Record) -> Self {
         let name = |account: &Account| RecordName::from(account.id.as_str());
         let active = record.accounts.iter().find(|account| account.primary);
         let listed = record.accounts.iter().filter_map(|account| {
@@ -106,6 +106,12 @@ impl Own {
             active: active.map(name),
             listed: listed.collect(),
         }
+    }
+
+    /// Says who is active, from now on.
+    pub(super) fn make_active(&mut self, name: RecordName, now: Timestamp) {
+        self.listed.entry(name.clone()).or_insert(now);
+        self.active = Some(name);
     }
 
     /// Leaves out those who came first, but for the active one.

@@ -184,4 +184,8 @@ impl Store for Place {
     fn list(&self) -> StoreFuture<'_, Vec<RecordName>> {
         self.store.list()
     }
+
+    fn keeps_secrets(&self) -> bool {
+        self.store.keeps_secrets()
+    }
 }

@@ -112,6 +112,11 @@ impl Unknown {
         self.0.iter().map(|(name, _)| &**name)
     }
 
+    fn set(&mut self, name: &str, json: &str) {
+        self.0.retain(|(it, _)| &**it != name);
+        self.0.push((name.into(), json.into()));
+    }
+
     /// The text of one, as it was written.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(it, _)| &**it == name);
@@ -151,6 +156,17 @@ impl Extra {
             .flat_map(|(_, unknown)| unknown.names());
         let own = self.envelope.names().chain(self.record.names());
         own.chain(self.about.names()).chain(accounts).collect()
+    }
+
+    /// The text of an unknown member of the record.
+    pub(crate) fn member(&self, name: &str) -> Option<&str> {
+        self.record.get(name)
+    }
+
+    /// With a member beside those of the record, in place of one of the same name.
+    pub(crate) fn with_member(mut self, name: &str, json: &str) -> Self {
+        self.record.set(name, json);
+        self
     }
 
     pub(super) fn of_account(&self, id: &AccountId) -> Option<&Unknown> {

@@ -65,6 +65,12 @@ impl Store for MemoryStore {
         expected: Revision,
     ) -> StoreFuture<'a, Revision> {
         Box::pin(async move {
+            let mut record = record;
+            if record.extra.is_none()
+                && let Stored::Record { record: before, .. } = self.peek(name)
+            {
+                record.extra = before.extra;
+            }
             self.replace(name, expected, |revision| Stored::Record {
                 record,
                 revision,

@@ -47,6 +47,10 @@ macro_rules! store_on_records {
             fn list(&self) -> StoreFuture<'_, Vec<RecordName>> {
                 Box::pin(self.records.list())
             }
+
+            fn keeps_secrets(&self) -> bool {
+                self.records.keeps_secrets()
+            }
         }
     };
 }
@@ -127,6 +131,10 @@ pub(super) struct Records<B, P> {
 }
 
 impl<B: Backend, P: Protection> Records<B, P> {
+    pub(super) fn keeps_secrets(&self) -> bool {
+        P::SEALS
+    }
+
     pub(super) async fn load(&self, name: &RecordName) -> Result<Stored, StoreError> {
         let ready = self.protection.ready(&self.backend).await?;
         let slot = self.protection.slot(&ready, name);

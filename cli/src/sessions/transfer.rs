@@ -36,19 +36,7 @@ pub(super) async fn export(
     if out == Path::new("-") {
         return Ok(output::whole(&format!("{text}\n"))?);
     }
-    let cannot = |source| Failure::SessionFile {
-        path: out.to_owned(),
-        source,
-    };
-    let mut options = OpenOptions::new();
-    // Never over a file that is there.
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(out).map_err(cannot)?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(cannot)?;
+    write_new(out, &text)?;
     output.object(&json!({ "type": "exported", "name": name, "file": out }));
     output.say(&format!(
         "{name} is in {} in clear: delete it when it is no longer needed",
@@ -64,10 +52,7 @@ pub(super) async fn import(
     name: &RecordName,
     replace: bool,
 ) -> Result<(), Failure> {
-    let text = read(file).map_err(|source| Failure::SessionFile {
-        path: file.to_owned(),
-        source,
-    })?;
+    let text = read(file)?;
     let record = store::import(&text)?;
     let expected = match store.load(name).await? {
         Stored::Nothing => Revision::NONE,
@@ -84,11 +69,33 @@ pub(super) async fn import(
     Ok(())
 }
 
-fn read(file: &Path) -> std::io::Result<String> {
-    if file != Path::new("-") {
-        return std::fs::read_to_string(file);
-    }
-    let mut text = String::new();
-    std::io::stdin().lock().read_to_string(&mut text)?;
-    Ok(text)
+/// Writes a file that only its owner can read, and never over one that is there.
+pub(super) fn write_new(out: &Path, text: &str) -> Result<(), Failure> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(out).and_then(|mut file| {
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+    });
+    written.map_err(|source| Failure::SessionFile {
+        path: out.to_owned(),
+        source,
+    })
+}
+
+/// Reads a file, or the standard input for `-`.
+pub(super) fn read(file: &Path) -> Result<String, Failure> {
+    let text = if file == Path::new("-") {
+        let mut text = String::new();
+        let read = std::io::stdin().lock().read_to_string(&mut text);
+        read.map(|_| text)
+    } else {
+        std::fs::read_to_string(file)
+    };
+    text.map_err(|source| Failure::SessionFile {
+        path: file.to_owned(),
+        source,
+    })
 }

@@ -12,6 +12,7 @@ mod output;
 mod run;
 mod secrets;
 mod sessions;
+mod sessions_ndk;
 mod support;
 mod top;
 mod wallet;

@@ -1,0 +1,191 @@
+//! What the tests share: signers in place of NDK's, and what NDK wrote.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use moorline::Timestamp;
+use moorline::clock::VirtualClock;
+use moorline::manager::ndk::{Signer, SignerPayload};
+use moorline::manager::{
+    ManagerEvent, ManagerEvents, ManagerItem, SessionManager, SessionManagerBuilder,
+};
+use moorline::provider::{
+    Capabilities, CloseMode, ErrorKind, EventSink, Live, OpenRequest, Opened, Provider,
+    ProviderError, ProviderFuture, ProviderPayload, Request,
+};
+use moorline::store::{RecordName, Store};
+use moorline_scripted::{Control, ScriptedProvider, ScriptedWallet};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+/// Written by `@nostr-dev-kit/sessions` 0.6.3 and 1.0.0-beta.70.
+pub(crate) const SAMPLES: [&str; 2] = [
+    include_str!("vectors/filestorage-sample.json"),
+    include_str!("vectors/filestorage-sample.beta70.json"),
+];
+
+/// Written by `@nostr-dev-kit/ndk` 3.0.3.
+pub(crate) const PAYLOADS: [&str; 2] = [
+    include_str!("vectors/signer-payloads.json"),
+    include_str!("vectors/signer-payloads.beta70.json"),
+];
+
+pub(crate) const KEY_A: &str = "0101010101010101010101010101010101010101010101010101010101010101";
+pub(crate) const KEY_B: &str = "0202020202020202020202020202020202020202020202020202020202020202";
+pub(crate) const PUBKEY_A: &str =
+    "1b84c5567b126440995d3ed5aaba0565d71e1834604819ff9c17f5e9d5dd078f";
+pub(crate) const PUBKEY_B: &str =
+    "4d4b6cd1361032ca9bd2aeb9d900aa4d45d9ead80ac9423374c451a7254d0766";
+pub(crate) const PUBKEY_C: &str =
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+/// An account that nobody here has the key of.
+pub(crate) const PUBKEY_D: &str =
+    "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd";
+
+/// Whose key it is.
+fn owner(key: &str) -> Option<&'static str> {
+    match key {
+        KEY_A => Some(PUBKEY_A),
+        KEY_B => Some(PUBKEY_B),
+        _ => None,
+    }
+}
+
+pub(crate) fn private_key(key: &str) -> SignerPayload {
+    SignerPayload::from_text(&format!(r#"{{"type":"private-key","payload":"{key}"}}"#))
+}
+
+/// A signer that holds a key, and stores it as NDK's does. It signs as wallets here do: the answer
+/// names the account.
+pub(crate) struct KeySigner {
+    inner: ScriptedProvider,
+    pub(crate) payload: Result<Option<ProviderPayload>, ProviderError>,
+}
+
+impl Provider for KeySigner {
+    fn kind(&self) -> &str {
+        self.inner.kind()
+    }
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+    fn open(&self, request: OpenRequest, events: EventSink) -> ProviderFuture<'_, Opened> {
+        self.inner.open(request, events)
+    }
+    fn probe(&self) -> ProviderFuture<'_, Live> {
+        self.inner.probe()
+    }
+    fn request(&self, request: Request) -> ProviderFuture<'_, Value> {
+        self.inner.request(request)
+    }
+    fn close(&self, mode: CloseMode) -> ProviderFuture<'_, ()> {
+        self.inner.close(mode)
+    }
+    fn payload(&self) -> Result<Option<ProviderPayload>, ProviderError> {
+        self.payload.clone()
+    }
+}
+
+pub(crate) fn signer(key: &str) -> (KeySigner, Control) {
+    let wallet = ScriptedWallet::new().kind("private-key").network(None);
+    let (inner, control) = wallet.accounts([owner(key).unwrap()]).build();
+    let payload = Ok(Some(private_key(key).to_provider_payload().unwrap()));
+    (KeySigner { inner, payload }, control)
+}
+
+/// Signers by account, as they are built again.
+#[derive(Clone, Default)]
+pub(crate) struct Signers(Arc<Mutex<HashMap<String, Control>>>);
+
+impl Signers {
+    pub(crate) fn get(&self, pubkey: &str) -> Control {
+        self.0.lock().unwrap().get(pubkey).unwrap().clone()
+    }
+}
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::parse("2026-12-01T00:00:00Z").unwrap()
+}
+
+pub(crate) fn builder() -> SessionManagerBuilder {
+    SessionManager::builder().clock(VirtualClock::starting_at(now()))
+}
+
+/// A builder that stores, and builds signers with a key again. `prepare` sees each first.
+pub(crate) fn stored(
+    store: impl Store,
+    prepare: impl Fn(&str, &Control) + Send + Sync + 'static,
+) -> (SessionManagerBuilder, Signers) {
+    let signers = Signers::default();
+    let made = signers.clone();
+    let builder = builder().store(store);
+    let builder = builder.provider("private-key", move |record| {
+        let unusable = || ProviderError::new(ErrorKind::Malformed, "the key cannot be used");
+        let payload = record.provider_payload.as_ref().ok_or_else(unusable)?;
+        let payload = SignerPayload::from_provider_payload(payload);
+        let Ok(Signer::PrivateKey { key }) = payload.read() else {
+            return Err(unusable());
+        };
+        let pubkey = owner(key.expose_secret()).ok_or_else(unusable)?;
+        let (signer, control) = signer(key.expose_secret());
+        prepare(pubkey, &control);
+        made.0.lock().unwrap().insert(pubkey.to_owned(), control);
+        Ok(Arc::new(signer))
+    });
+    (builder, signers)
+}
+
+pub(crate) fn name(kind: &str, pubkey: &str) -> RecordName {
+    format!("moorline/session/{kind}/-/{pubkey}").into()
+}
+
+/// Lets everything that can run without time passing run.
+pub(crate) async fn settle() {
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
+}
+
+pub(crate) fn accounts(manager: &SessionManager) -> Vec<String> {
+    let sessions = manager.sessions();
+    sessions.iter().map(|it| it.account().to_string()).collect()
+}
+
+pub(crate) fn active(manager: &SessionManager) -> Option<String> {
+    manager.active().ok().map(|it| it.account().to_string())
+}
+
+pub(crate) fn published(events: &mut ManagerEvents) -> Vec<Arc<ManagerEvent>> {
+    std::iter::from_fn(|| events.try_next())
+        .map(|item| match item {
+            ManagerItem::Event(event) => event,
+            ManagerItem::Missed(missed) => panic!("missed {missed}"),
+        })
+        .collect()
+}
+
+/// A folder of its own, removed at the end.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("moorline-ndk-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
+}
