@@ -130,13 +130,14 @@ async fn a_restore_brings_imported_sessions_back_and_their_use_changes_the_file(
     let a = manager.get(PUBKEY_A).unwrap();
     assert_eq!(a.last_active(), used);
     assert!(manager.get(PUBKEY_C).unwrap().is_read_only());
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let signed = a.request("sign", Value::Null).await.unwrap();
     assert_eq!(signed["account"], PUBKEY_A);
     assert_eq!(signers.get(PUBKEY_A).executions("sign"), 1);
     manager.switch_to(PUBKEY_C).unwrap();
     manager.close().await;
     // Only what is different is different.
-    let seconds = (now().as_millis() / 1000).to_string();
+    let seconds = (now().as_millis() / 1000 + 1).to_string();
     let text = export(&store).await;
     let expected = strange()
         .replacen("1795196887", &seconds, 1)
@@ -185,7 +186,12 @@ async fn what_ndk_has_no_room_for_is_named_and_left_out() {
         name
     };
     let record = |kind: &str, account: &str| {
-        moorline::store::Record::new(kind, vec![Account::primary(account)], None, now())
+        moorline::store::Record::new(
+            kind,
+            vec![Account::primary(account)],
+            None,
+            Timestamp::EPOCH,
+        )
     };
     let party = save(
         "moorline/session/cip0103/-/p",
