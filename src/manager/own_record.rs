@@ -108,14 +108,14 @@ impl Own {
         }
     }
 
-    /// Says who is active, from now on.
-    pub(super) fn make_active(&mut self, name: RecordName, now: Timestamp) {
-        self.listed.entry(name.clone()).or_insert(now);
+    /// Says who is active, and when that one came if nothing is known of it.
+    pub(super) fn make_active(&mut self, name: RecordName, came: Timestamp) {
+        self.listed.entry(name.clone()).or_insert(came);
         self.active = Some(name);
     }
 
     /// Leaves out those who came first, but for the active one.
-    fn shorten(&mut self) {
+    pub(super) fn shorten(&mut self) {
         let active = self.active.clone();
         let mut others: Vec<_> = std::mem::take(&mut self.listed).into_iter().collect();
         others.sort_by(|(_, one), (_, other)| other.cmp(one));

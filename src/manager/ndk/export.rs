@@ -10,6 +10,7 @@ use super::transfer::{NdkSessions, kept_session};
 use crate::clock::Timestamp;
 use crate::manager::key::session_prefix;
 use crate::manager::read_only;
+use crate::manager::restore::read_last_use;
 use crate::store::{Intent, Record, RecordName, StoreError};
 
 /// Why a session is not in an exported file.
@@ -83,7 +84,7 @@ impl NdkSessions<'_> {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let used = record.about.as_ref().map(|about| about.last_active_at);
+            let used = Some(read_last_use(&record, own.listed.get(&name).copied()));
             match outgoing_of(&name, &record, used) {
                 Ok(one) => outgoing.push(one),
                 Err(reason) => left_out.push((name, reason)),

@@ -138,8 +138,11 @@ impl NdkSessions<'_> {
             name: name.clone(),
             reason: error.to_string().into(),
         })?;
-        let mut about = About::new(connected_at);
-        about.last_active_at = used.unwrap_or(Timestamp::EPOCH);
+        let about = About {
+            updated_at: now,
+            last_active_at: used.unwrap_or(Timestamp::EPOCH),
+            ..About::new(connected_at)
+        };
         let record = record.with_about(about).with_payload(payload);
         let record = keep_session(record, session);
         let replaced = there.is_some() || !others.is_empty();
@@ -162,17 +165,31 @@ impl NdkSessions<'_> {
         now: Timestamp,
     ) -> Result<Option<Arc<SessionKey>>, NdkError> {
         let active = file.active();
+        let stored = |it: &&ImportedSession| {
+            matches!(
+                it.outcome,
+                ImportOutcome::Imported | ImportOutcome::Replaced
+            )
+        };
+        let here: Vec<_> = sessions.iter().filter(stored).collect();
         let mut conflict = None;
         for _ in 0..MAX_CONFLICTS {
             let (mut own, frame, revision) = self.load_own().await?;
+            for it in &here {
+                let used = file.session(it.key.account.as_str());
+                let used = used.and_then(NdkSession::last_active);
+                let used = used.unwrap_or(Timestamp::EPOCH);
+                own.listed.insert(it.record.clone(), used);
+            }
             let next = sessions.iter().find(|it| {
                 let there = !matches!(it.outcome, ImportOutcome::Failed { .. });
                 there && active.as_deref() == Some(it.key.account.as_str())
             });
             let next = next.filter(|_| own.active.is_none() || self.replace);
             if let Some(next) = next {
-                own.make_active(next.record.clone(), now);
+                own.make_active(next.record.clone(), Timestamp::EPOCH);
             }
+            own.shorten();
             let frame = frame.with(file);
             let record = frame.attach(own.to_record(now))?;
             let name = own_name(&self.namespace);
