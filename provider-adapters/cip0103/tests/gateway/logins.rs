@@ -1,7 +1,7 @@
 //! Getting in: every way to authenticate, and what becomes of credentials that end.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use moorline::provider::ErrorKind;
