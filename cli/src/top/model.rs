@@ -145,7 +145,15 @@ impl Model {
             }
             return;
         }
-        self.outdated = true;
+        // Thousands of sessions are sorted when that can change something, not with every event.
+        self.outdated |= match &input {
+            Input::Session(id, facts) => self.moves(id, facts),
+            Input::Happened(Happening { row: Some(id), .. }) => {
+                self.sort == Sort::Activity || !self.rows.contains_key(id)
+            }
+            Input::Happened(_) | Input::Active(_) | Input::Missed(_) => false,
+            Input::Renamed { .. } | Input::Gone(_) | Input::LoginsOver | Input::Only(_) => true,
+        };
         match input {
             Input::Session(id, facts) => match self.rows.get_mut(&id) {
                 Some(row) => {
@@ -196,6 +204,16 @@ impl Model {
                 self.rows.retain(|id, _| ids.contains(id));
             }
         }
+    }
+
+    /// Whether a session stands elsewhere with these facts, or is filtered otherwise.
+    fn moves(&self, id: &RowId, facts: &Facts) -> bool {
+        fn of(facts: &Facts) -> impl PartialEq {
+            let names = (&facts.account, &facts.label, &facts.network);
+            (facts.phase, &facts.why, names, facts.expires_at)
+        }
+        let same = |row: &Row| of(&row.facts) == of(facts);
+        self.sort == Sort::Activity || !self.rows.get(id).is_some_and(same)
     }
 
     /// Stands still, or goes on. Returns whether so much happened meanwhile that the source must
@@ -255,6 +273,9 @@ impl Model {
             self.outdated = false;
         }
         let selected = self.selected.as_ref();
+        if selected.is_some() && self.shown.get(self.cursor) == selected {
+            return;
+        }
         let place = selected.and_then(|id| self.shown.iter().position(|shown| shown == id));
         self.cursor = place.unwrap_or_else(|| self.cursor.min(self.shown.len().saturating_sub(1)));
         self.selected = self.shown.get(self.cursor).cloned();
@@ -307,11 +328,12 @@ impl Model {
 
     /// How many sessions are in each phase that any is in.
     pub(crate) fn totals(&self) -> Vec<(Phase, usize)> {
-        let count = |phase| {
-            let rows = self.rows.values();
-            rows.filter(|row| row.facts.phase == phase).count()
-        };
-        let all = Phase::ALL.map(|phase| (phase, count(phase)));
+        let mut all = Phase::ALL.map(|phase| (phase, 0));
+        for row in self.rows.values() {
+            for (phase, count) in &mut all {
+                *count += usize::from(*phase == row.facts.phase);
+            }
+        }
         all.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 

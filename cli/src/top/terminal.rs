@@ -2,6 +2,7 @@
 
 use std::io::{self, Stdout, Write, stdout};
 use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -21,6 +22,7 @@ pub(super) struct Screen {
     /// What failed beside the view; said when there is no view in the way.
     told: Arc<Mutex<Vec<String>>>,
     hook: Arc<Hook>,
+    given_back: Arc<AtomicBool>,
 }
 
 impl Screen {
@@ -28,10 +30,12 @@ impl Screen {
     pub(super) fn open() -> io::Result<Self> {
         let told: Arc<Mutex<Vec<String>>> = Arc::default();
         let hook: Arc<Hook> = Arc::new(panic::take_hook());
+        let given_back = Arc::<AtomicBool>::default();
         let (mine, later, before) = (thread::current().id(), told.clone(), hook.clone());
+        let given = given_back.clone();
         panic::set_hook(Box::new(move |panic| {
             if thread::current().id() == mine {
-                give_back();
+                give_back(&given);
                 before(panic);
             } else {
                 // Others are caught where they happen, and the view goes on.
@@ -42,11 +46,12 @@ impl Screen {
         enable_raw_mode()?;
         let terminal = execute!(stdout(), EnterAlternateScreen, Hide)
             .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
-        let terminal = terminal.inspect_err(|_| give_back())?;
+        let terminal = terminal.inspect_err(|_| give_back(&given_back))?;
         Ok(Self {
             terminal,
             told,
             hook,
+            given_back,
         })
     }
 
@@ -56,7 +61,11 @@ impl Screen {
     }
 }
 
-fn give_back() {
+/// Once: a second time the cursor would go back to where it was before.
+fn give_back(given: &AtomicBool) {
+    if given.swap(true, Ordering::Relaxed) {
+        return;
+    }
     // Nothing more can be done about a terminal that is gone.
     let _gone = disable_raw_mode();
     let _gone = execute!(stdout(), LeaveAlternateScreen, Show);
@@ -65,7 +74,7 @@ fn give_back() {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        give_back();
+        give_back(&self.given_back);
         // A hook cannot be changed by a thread that panics.
         if !thread::panicking() {
             let before = self.hook.clone();

@@ -253,9 +253,7 @@ fn event_line(model: &Model, happening: &Happening) -> Line<'static> {
     };
     let who: String = who.chars().take(20).collect();
     let (name, text) = (happening.name(), happening.text());
-    let text = format!(" {at} {who:<20} {name:<21} {text}");
-    // Wallets say part of it: nothing that moves the cursor gets through.
-    Line::from(text.replace(char::is_control, " "))
+    Line::from(format!(" {at} {who:<20} {name:<21} {text}"))
 }
 
 fn footer_text(model: &Model) -> String {

@@ -158,7 +158,15 @@ fn of_thousands_only_those_that_fit_are_looked_at() {
 #[test]
 fn no_size_is_too_small_and_wallets_do_not_move_the_cursor() {
     let mut model = two();
-    model.feed(happened("a", noon(), "\u{1b}[2Jgone\r\n"));
+    let evil = "\u{1b}[2Jgone\r\n\u{9b}2J";
+    model.feed(happened("a", noon(), evil));
+    let facts = Facts {
+        label: Some(evil.into()),
+        network: Some(evil.into()),
+        why: evil.into(),
+        ..Facts::named(evil)
+    };
+    model.feed(Input::Session(id("a"), Box::new(facts)));
     for width in [1, 7, 40, 80] {
         for height in [1, 3, 11, 30] {
             for mode in [
