@@ -133,11 +133,14 @@ fn place(config: &Config) -> String {
         .iter()
         .enumerate()
         .map(|(index, name)| {
-            let port = ports.get(index).or(ports.first()).unwrap_or(&5432);
+            let port = ports.get(index).or_else(|| ports.first()).unwrap_or(&5432);
             format!("{name}:{port}")
         })
         .collect();
-    let database = config.get_dbname().or(config.get_user()).unwrap_or("");
+    let database = config
+        .get_dbname()
+        .or_else(|| config.get_user())
+        .unwrap_or("");
     format!("PostgreSQL at {}/{database}", with_ports.join(","))
 }
 
