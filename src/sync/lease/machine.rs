@@ -225,7 +225,7 @@ impl Machine {
     }
 
     fn answer(&mut self, call: Call, answer: &Answer, now: Moment, out: &mut Vec<Effect>) {
-        if let Some(own) = self.own.as_mut().filter(|own| own.awaits(call)) {
+        if let Some(own) = self.own.as_mut().filter(|own| own.expects(call)) {
             match own.answered(answer, &self.name, step!(self, now, out)) {
                 own::Fate::Goes => {}
                 own::Fate::Left => {
