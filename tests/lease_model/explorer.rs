@@ -71,7 +71,13 @@ pub(crate) fn bases(deeper: u32, for_faults: bool) -> Vec<Base> {
     ];
     let mut bases = bases;
     if for_faults {
-        // Where a fault takes longer to show, on its own.
+        // Where a fault takes longer to show, on its own. The first one's renewal has taken effect,
+        // the second has seen it, and its answer is under way.
+        let mut late = held(&[3, 3], 1000);
+        late.budget.answers = 1;
+        for step in [Move::Time, Move::Wake(0), Move::Delay(0, 0), Move::Wake(1)] {
+            late.play(step);
+        }
         bases.push(base(
             "a stale read",
             slow,
@@ -83,12 +89,8 @@ pub(crate) fn bases(deeper: u32, for_faults: bool) -> Vec<Base> {
         ));
         bases.push(base(
             "a late confirmation",
-            World::new(&[2, 2], 1000),
-            Budget {
-                time: 2,
-                answers: 1,
-                ..none
-            },
+            late,
+            Budget { time: 3, ..none },
         ));
     }
     bases

@@ -276,7 +276,9 @@ impl World {
             Some(answer) => answer,
             None => match self.planted {
                 Some(Planted::TakesOverUnfenced) if self.fences(number, &call) => Answer::Written,
-                Some(Planted::NeverFences) if self.fences(number, &call) => Answer::Conflict,
+                Some(Planted::NeverFences) if self.fences(number, &call) => {
+                    Answer::Failed("not now".into())
+                }
                 _ => self.store.carry_out(&call),
             },
         };
