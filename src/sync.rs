@@ -7,6 +7,8 @@
 #[cfg(any(feature = "nats", feature = "postgres"))]
 mod engine;
 mod fence;
+#[cfg(feature = "stores")]
+pub mod lease;
 mod local;
 #[cfg(feature = "nats")]
 pub mod nats;
