@@ -41,6 +41,7 @@
 mod builder;
 mod error;
 mod event;
+mod hydration;
 mod inner;
 mod key;
 mod managed;
@@ -60,6 +61,10 @@ use tokio::task::AbortHandle;
 pub use self::builder::{IdleAction, NextActive, SessionManagerBuilder, WhenFull};
 pub use self::error::ManagerError;
 pub use self::event::{CloseReason, ManagerEvent, ManagerEventKind, ManagerEvents, ManagerItem};
+pub use self::hydration::{
+    DataError, DataName, Fetch, FetchCause, FetchContext, Hydrated, HydrationEvent, InvalidatedBy,
+    Version, Versioned,
+};
 use self::inner::Inner;
 pub use self::key::{SessionKey, Who};
 pub use self::managed::{ActiveWatch, ManagedSession};
@@ -321,6 +326,7 @@ impl SessionManager {
                 let _ended = ended.wait_for(|ended| *ended).await.is_ok();
                 return;
             }
+            drop(inner.stop_hydration());
             inner.do_chores();
             let sessions = inner.with(|state| state.all_sessions());
             for session in sessions {
@@ -352,6 +358,7 @@ impl Drop for Handle {
 impl Inner {
     /// Lets go of everything. Handles of sessions are dropped where nothing is locked.
     fn finish(&self) {
+        drop(self.stop_hydration());
         let gone = {
             let mut state = self.lock();
             let watch = std::mem::replace(&mut state.active_watch, watch::Sender::new(None));

@@ -8,6 +8,7 @@ use async_broadcast::{InactiveReceiver, Receiver, RecvError, Sender};
 use futures_core::Stream;
 use serde::Serialize;
 
+use super::hydration::HydrationEvent;
 use super::key::SessionKey;
 use super::restore::Restored;
 use crate::clock::Timestamp;
@@ -104,6 +105,9 @@ pub enum ManagerEventKind {
         /// When the next try begins, in milliseconds from now.
         retry_in_ms: u64,
     },
+    /// `hydration:started` and others: something happened to data of the session.
+    #[serde(untagged)]
+    Hydration(HydrationEvent),
 }
 
 /// Why a manager closed a session.

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::builder::{Config, IdleAction, WhenFull};
 use super::error::ManagerError;
 use super::event::{CloseReason, ManagerEventKind};
+use super::hydration::Cache;
 use super::key::SessionKey;
 use super::managed::ManagedSession;
 use super::place::Place;
@@ -85,11 +86,17 @@ impl Drop for Started {
 }
 
 impl Inner {
-    pub(super) fn new(config: Config, runtime: Handle) -> Arc<Self> {
+    pub(super) fn new(mut config: Config, runtime: Handle) -> Arc<Self> {
         let times = Arc::new(Times::new(config.clock.clone()));
         let namespace = config.namespace.clone();
+        let hydration = Cache::new(std::mem::take(&mut config.kit));
+        let mut state = State::new(times.clone(), namespace, config.event_capacity);
+        state.hydration = hydration;
         Arc::new_cyclic(|me| Self {
-            state: Mutex::new(State::new(times.clone(), namespace, config.event_capacity)),
+            state: {
+                state.home = me.clone();
+                Mutex::new(state)
+            },
             config,
             times,
             runtime,

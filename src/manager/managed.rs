@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::inner::Inner;
 use super::key::SessionKey;
 use super::read_only;
 use super::usage::Usage;
@@ -28,6 +29,10 @@ pub struct ManagedSession {
     pub(super) key: Arc<SessionKey>,
     pub(super) session: Session,
     pub(super) usage: Arc<Usage>,
+    pub(super) id: u64,
+    pub(super) home: Weak<Inner>,
+    /// Whether what is asked here does not count as use.
+    pub(super) background: bool,
 }
 
 impl ManagedSession {
@@ -105,7 +110,7 @@ impl ManagedSession {
         if self.is_read_only() {
             return Err(read_only::refusal(&self.identity()).into());
         }
-        let _busy = self.usage.begin();
+        let _busy = (!self.background).then(|| self.usage.begin());
         let options = options.for_identity(self.identity());
         self.session.request_with(method, params, options).await
     }

@@ -8,6 +8,8 @@ use tokio::sync::watch;
 use super::NextActive;
 use super::error::ManagerError;
 use super::event::{Bulletin, CloseReason, ManagerEventKind};
+use super::hydration::Cache;
+use super::inner::Inner;
 use super::key::{SessionKey, Who};
 use super::managed::ManagedSession;
 use super::own_record::Memory;
@@ -42,11 +44,14 @@ impl Entry {
         &*self.kind == read_only::KIND
     }
 
-    fn managed(&self) -> Option<ManagedSession> {
+    fn managed(&self, id: u64, home: &Weak<Inner>) -> Option<ManagedSession> {
         Some(ManagedSession {
             key: self.key.clone()?,
             session: self.session.clone()?,
             usage: self.usage.clone(),
+            id,
+            home: home.clone(),
+            background: false,
         })
     }
 
@@ -83,6 +88,9 @@ pub(super) struct State {
     pub(super) bulletin: Bulletin,
     pub(super) chores: Vec<Chore>,
     pub(super) memory: Memory,
+    /// What is fetched about sessions, if anything is.
+    pub(super) hydration: Option<Box<Cache>>,
+    pub(super) home: Weak<Inner>,
     times: Arc<Times>,
     namespace: Arc<str>,
 }
@@ -101,6 +109,8 @@ impl State {
             bulletin: Bulletin::new(event_capacity),
             chores: Vec::new(),
             memory: Memory::default(),
+            hydration: None,
+            home: Weak::new(),
             times,
             namespace,
         }
@@ -118,7 +128,7 @@ impl State {
     }
 
     /// Like [`tell`](Self::tell), about a session that has left.
-    fn tell_of(&mut self, id: u64, key: Arc<SessionKey>, kind: ManagerEventKind) {
+    pub(super) fn tell_of(&mut self, id: u64, key: Arc<SessionKey>, kind: ManagerEventKind) {
         let at = self.times.wall();
         self.bulletin.tell(at, id, Some(key), || kind);
     }
@@ -132,7 +142,7 @@ impl State {
     }
 
     pub(super) fn managed(&self, id: u64) -> Option<ManagedSession> {
-        self.entries.get(&id)?.managed()
+        self.entries.get(&id)?.managed(id, &self.home)
     }
 
     pub(super) fn find(&self, who: &Who) -> Result<u64, ManagerError> {
@@ -204,6 +214,7 @@ impl State {
         self.memory.known.remove(&name);
         entry.name = Some(name);
         self.memory.dirty = true;
+        self.hydrate(id);
     }
 
     /// A session leaves. Who is active instead is the caller's to say.
@@ -215,6 +226,7 @@ impl State {
             self.by_key.remove(key);
         }
         self.memory.dirty = true;
+        self.dehydrate(id);
         Some(entry)
     }
 
@@ -333,6 +345,7 @@ impl State {
         {
             self.rekey(id, snapshot);
         }
+        self.hydrate(id);
         self.tell(id, || ManagerEventKind::Session {
             event: event.clone(),
         });

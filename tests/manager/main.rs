@@ -4,6 +4,7 @@
 
 mod accounts;
 mod events;
+mod hydration;
 mod identity;
 mod limits;
 mod restore;
