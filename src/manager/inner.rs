@@ -414,7 +414,7 @@ impl Inner {
                 Chore::Forget(name) => {
                     let inner = self.clone();
                     self.spawn(async move {
-                        if let Err(error) = inner.forget(&name).await {
+                        if let Err(error) = inner.in_time(inner.forget(&name)).await {
                             // It is restored next time, found to be somebody else's, and
                             // forgotten then.
                             tracing::warn!(%error, "an outdated record could not be removed");
@@ -511,8 +511,16 @@ impl Inner {
     }
 
     pub(super) async fn try_save(&self, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        self.in_time(self.save_own(store)).await
+    }
+
+    /// What a store is asked for, until its deadline.
+    pub(super) async fn in_time<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let deadline = self.config.policy.deadlines.storage;
-        match tokio::time::timeout(deadline, self.save_own(store)).await {
+        match tokio::time::timeout(deadline, call).await {
             Ok(result) => result,
             Err(_) => Err(StoreError::Unavailable {
                 reason: format!("no answer within {} ms", deadline.as_millis()).into(),

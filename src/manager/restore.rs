@@ -107,12 +107,10 @@ impl Inner {
         if self.lock().closed {
             return Err(ManagerError::Closed);
         }
-        let tasks = self
-            .tasks(&*store)
-            .await
-            .map_err(|error| ManagerError::Store {
-                reason: error.to_string().into(),
-            })?;
+        let tasks = self.in_time(self.tasks(&*store)).await;
+        let tasks = tasks.map_err(|error| ManagerError::Store {
+            reason: error.to_string().into(),
+        })?;
         let (total, done) = (tasks.len(), Arc::new(AtomicUsize::new(0)));
         let room = Arc::new(Semaphore::new(self.config.restore_at_once));
         let mut running = JoinSet::new();
@@ -253,13 +251,12 @@ impl Inner {
     }
 
     async fn read(&self, store: &dyn Store, name: &RecordName) -> Result<Record, Restored> {
-        let deadline = self.config.policy.deadlines.storage;
         let unavailable = |reason: String| Restored::StoreUnavailable {
             reason: reason.into(),
         };
-        match tokio::time::timeout(deadline, store.load(name)).await {
-            Ok(Ok(Stored::Record { record, .. })) => Ok(record),
-            Ok(Ok(Stored::Nothing | Stored::Tombstone { .. })) => {
+        match self.in_time(store.load(name)).await {
+            Ok(Stored::Record { record, .. }) => Ok(record),
+            Ok(Stored::Nothing | Stored::Tombstone { .. }) => {
                 self.with(|state| {
                     state.memory.forgotten.insert(name.clone());
                     state.memory.known.remove(name);
@@ -267,12 +264,8 @@ impl Inner {
                 });
                 Err(Restored::Ended)
             }
-            Ok(Err(StoreError::Unreadable { reason, .. })) => Err(Restored::Unreadable { reason }),
-            Ok(Err(error)) => Err(unavailable(error.to_string())),
-            Err(_) => Err(unavailable(format!(
-                "no answer within {} ms",
-                deadline.as_millis()
-            ))),
+            Err(StoreError::Unreadable { reason, .. }) => Err(Restored::Unreadable { reason }),
+            Err(error) => Err(unavailable(error.to_string())),
         }
     }
 }
