@@ -203,6 +203,15 @@ impl State {
         }
         self.by_key.insert(key, id);
         if let Some(place) = &entry.place {
+            // Who writes there next is not to take away the new place with the old one.
+            if let Some(left) = entry.name.as_ref().filter(|left| **left != name)
+                && self
+                    .owners
+                    .get(left)
+                    .is_some_and(|owner| owner.as_ptr() == Arc::as_ptr(place))
+            {
+                self.owners.remove(left);
+            }
             let before = self.owners.insert(name.clone(), Arc::downgrade(place));
             let before = before.and_then(|before| before.upgrade());
             if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, place)) {

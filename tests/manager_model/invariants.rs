@@ -139,7 +139,12 @@ fn told(folded: &Folded, sessions: &[ManagedSession], world: &World) -> Result<(
 fn standings(world: &mut World, sessions: &[ManagedSession]) -> Result<(), Violation> {
     let there: BTreeSet<String> = sessions.iter().map(|it| it.account().to_string()).collect();
     let restored = world.restarted && !world.store.is_held();
-    let full = world.setup.max.is_some_and(|max| there.len() >= max);
+    // One that took a room may have turned out to be another since.
+    let unsure = world.standing.values().any(|it| *it == Standing::Unsure);
+    let full = world
+        .setup
+        .max
+        .is_some_and(|max| unsure || there.len() >= max);
     let opened = match world.restarted {
         true => world.wallets.opened_since(world.own),
         false => Vec::new(),

@@ -153,26 +153,31 @@ impl Move {
             Self::Logout(account) => logout(world, Some(account), true).await,
             Self::LogoutActive => logout(world, None, true).await,
             Self::LogoutSilent(account, wait) => {
-                if let Some(wallet) = world.wallets.of(account) {
+                if let Some(wallet) = world.wallet(account) {
                     wallet.control.on(On::Close, Behaviour::silence());
                 }
                 logout(world, Some(account), wait).await;
             }
             Self::Become(account, other) => {
-                if let Some(wallet) = world.wallets.of(account) {
+                if let Some(wallet) = world.wallet(account) {
                     world.wallets.change(&wallet, other);
                     world.stands(account, Standing::Out);
-                    world.stands(other, Standing::In);
+                    let standing = match world.standing[other] {
+                        // One that is there and has not learned of its end: either.
+                        Standing::Ended | Standing::Unsure => Standing::Unsure,
+                        _ => Standing::In,
+                    };
+                    world.stands(other, standing);
                 }
             }
             Self::DropLink(account) => {
-                if let Some(wallet) = world.wallets.of(account) {
+                if let Some(wallet) = world.wallet(account) {
                     let error = ProviderError::new(ErrorKind::Unreachable, "cut");
                     wallet.control.go_away(error);
                 }
             }
             Self::Return(account) => {
-                if let Some(wallet) = world.wallets.of(account) {
+                if let Some(wallet) = world.wallet(account) {
                     wallet.control.come_back();
                 }
             }

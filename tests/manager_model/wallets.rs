@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use moorline::Account;
+use moorline::manager::ManagedSession;
 use moorline::provider::{
     Capabilities, CloseMode, ErrorKind, EventSink, Live, OpenRequest, Opened, Provider,
     ProviderError, ProviderFuture, ProviderPayload, Request,
@@ -34,7 +35,9 @@ impl Wallets {
     }
 
     fn add(all: &mut Vec<Wallet>, number: usize, account: &str, held: bool) -> Numbered {
-        let (inner, control) = ScriptedWallet::new().accounts([account]).build();
+        let (inner, control) = ScriptedWallet::new()
+            .account_list(accounts(account, number))
+            .build();
         if held {
             control.on(On::Probe, Behaviour::silence());
         }
@@ -63,13 +66,13 @@ impl Wallets {
         Ok(Self::add(&mut all, number, &account, false))
     }
 
-    /// The wallet behind the connected session of an account.
-    pub(crate) fn of(&self, account: &str) -> Option<Wallet> {
-        let all = self.0.lock().unwrap().clone();
-        // Not that of a login which waits.
-        let here = |it: &Wallet| it.account == account && it.control.pending() == 0;
-        let mut all = all.into_iter().rev().filter(here);
-        all.find(|it| it.control.message("who", Value::Null))
+    /// The wallet behind a session: its accounts say which.
+    pub(crate) fn of(&self, session: &ManagedSession) -> Option<Wallet> {
+        let snapshot = session.snapshot();
+        let number: usize = snapshot.primary()?.label.as_deref()?.parse().ok()?;
+        let all = self.0.lock().unwrap();
+        let here = |it: &&Wallet| it.number == number;
+        all.iter().rev().find(here).cloned()
     }
 
     /// The wallet that was made last.
@@ -83,7 +86,7 @@ impl Wallets {
                 wallet.account = to.into();
             }
         }
-        of.control.change_accounts(vec![Account::primary(to)]);
+        of.control.change_accounts(accounts(to, of.number));
     }
 
     /// How many calls to the `from`th provider and later ones wait for an answer.
@@ -126,6 +129,10 @@ impl Wallets {
         }
         arrived
     }
+}
+
+fn accounts(account: &str, number: usize) -> Vec<Account> {
+    vec![Account::primary(account).with_label(number.to_string())]
 }
 
 /// A scripted wallet's provider that knows its number.

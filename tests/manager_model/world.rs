@@ -16,7 +16,7 @@ use moorline::{Policy, Timestamp};
 use tokio::task::JoinHandle;
 
 use crate::store::GatedStore;
-use crate::wallets::Wallets;
+use crate::wallets::{Wallet, Wallets};
 
 pub(crate) const ACCOUNTS: [&str; 3] = ["a", "b", "c"];
 pub(crate) const IDLE: Duration = Duration::from_secs(600);
@@ -190,6 +190,10 @@ impl World {
             .find(|it| it.account().as_str() == account)
     }
 
+    pub(crate) fn wallet(&self, account: &str) -> Option<Wallet> {
+        self.wallets.of(&self.session(account)?)
+    }
+
     pub(crate) fn stands(&mut self, account: &str, standing: Standing) {
         let (known, now) = self
             .standing
@@ -261,7 +265,13 @@ impl World {
         let done: Vec<Login> = done;
         for login in done {
             if let Ok(Ok(session)) = login.task.await {
-                self.stands(login.account, Standing::In);
+                let known = self.handles.contains(&session);
+                let standing = match self.standing[login.account] {
+                    // One that is there and has not learned of its end: either.
+                    Standing::Ended | Standing::Unsure if known => Standing::Unsure,
+                    _ => Standing::In,
+                };
+                self.stands(login.account, standing);
                 if !self.handles.contains(&session) {
                     self.handles.push(session);
                 }
