@@ -115,6 +115,8 @@ pub enum ManagerEventKind {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum CloseReason {
+    /// What was stored of it had ended, or could not be read, when it was to be restored.
+    Ended,
     /// It was not used for as long as the policy allows.
     Idle,
     /// Room was made for another.

@@ -11,10 +11,10 @@ use tokio::task::JoinSet;
 
 use super::NextActive;
 use super::error::ManagerError;
-use super::event::ManagerEventKind;
+use super::event::{CloseReason, ManagerEventKind};
 use super::inner::Inner;
 use super::key::{SessionKey, own_name, session_prefix};
-use super::state::{Chore, State};
+use super::state::State;
 use crate::clock::Timestamp;
 use crate::error::BuildError;
 use crate::provider::ProviderError;
@@ -245,7 +245,8 @@ impl Inner {
                 | RestoreOutcome::Quarantined { .. }
                 | RestoreOutcome::StoreUnavailable { .. }
         ) {
-            self.with(|state| state.discard(started.id));
+            // What is stored stays as it is.
+            self.with(|state| state.shut(started.id, CloseReason::Ended, false, None));
         }
         (Some(key), Restored::Session { outcome })
     }
@@ -266,29 +267,6 @@ impl Inner {
             }
             Err(StoreError::Unreadable { reason, .. }) => Err(Restored::Unreadable { reason }),
             Err(error) => Err(unavailable(error.to_string())),
-        }
-    }
-}
-
-impl State {
-    /// A session that turned out to be none leaves; what is stored stays as it is.
-    fn discard(&mut self, id: u64) {
-        let was_active = self.active() == Some(id);
-        let Some(mut entry) = self.remove(id) else {
-            return;
-        };
-        if let Some(place) = &entry.place {
-            place.take_away();
-        }
-        if let Some(session) = entry.session.take() {
-            self.chores.push(Chore::Close {
-                session,
-                detach: false,
-                owned: entry.owned(),
-            });
-        }
-        if was_active {
-            self.set_active(None);
         }
     }
 }

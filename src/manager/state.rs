@@ -255,6 +255,11 @@ impl State {
                 // Unless the other one is stored there.
                 self.chores.extend(entry.name.clone().map(Chore::Forget));
             }
+            CloseReason::Ended => {
+                if let Some(place) = &entry.place {
+                    place.take_away();
+                }
+            }
             CloseReason::Idle | CloseReason::Capacity => {
                 if let Some(name) = entry.name.clone() {
                     if detach {

@@ -10,7 +10,7 @@ use crate::world::{ACCOUNTS, Fault, Setup, World, record_of};
 
 /// Situations to begin with: from all but the first one, play is one move less deep.
 pub(crate) fn bases() -> Vec<(&'static str, Vec<Move>)> {
-    use Move::{Begin, Crash, DropLink, Hold, Login, Switch, Watch};
+    use Move::{Begin, Crash, CrashHeld, DropLink, Hold, Login, Step, Switch, Watch};
     vec![
         ("nobody", vec![]),
         ("two", vec![Login("a"), Login("b")]),
@@ -21,6 +21,11 @@ pub(crate) fn bases() -> Vec<(&'static str, Vec<Move>)> {
         ("racing", vec![Begin("a"), Begin("a")]),
         ("cut off", vec![Login("a"), Login("b"), DropLink("a")]),
         ("unwritten", vec![Login("a"), Hold, Login("b")]),
+        // Both have joined, and wait for what is stored of them.
+        (
+            "restoring",
+            vec![Login("a"), Login("b"), CrashHeld, Step, Step, Step, Step],
+        ),
         ("crashed", vec![Login("a"), Hold, Login("b"), Crash]),
     ]
 }

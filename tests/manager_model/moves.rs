@@ -41,6 +41,8 @@ pub(crate) enum Move {
     Step,
     Release,
     Crash,
+    /// A crash, and the store takes its time over what is restored.
+    CrashHeld,
     Close,
     /// Long enough for everything idle and every retry.
     Pass,
@@ -90,7 +92,7 @@ impl Move {
             {
                 moves.push(Self::Return(account));
             }
-            if account == "a" && !held {
+            if account == "a" && (!held || world.restoring.is_some()) {
                 moves.push(Self::EndElsewhere(account));
             }
         }
@@ -205,7 +207,13 @@ impl Move {
             }
             Self::EndElsewhere(account) => {
                 world.store.end(&record_of(account));
-                world.stands(account, Standing::Ended);
+                // A login that is not written yet may count as the later one.
+                let unwritten = world.store.is_held() && world.unwritten.contains(&account);
+                let standing = match unwritten {
+                    true => Standing::Unsure,
+                    false => Standing::Ended,
+                };
+                world.stands(account, standing);
             }
             Self::Hold => {
                 world.store.hold();
@@ -219,6 +227,11 @@ impl Move {
             }
             Self::Crash | Self::Close => {
                 world.restart(self == Self::Close).await;
+                world.restore();
+            }
+            Self::CrashHeld => {
+                world.restart(false).await;
+                world.store.hold();
                 world.restore();
             }
             Self::Pass => {
