@@ -145,6 +145,7 @@ fn standings(world: &mut World, sessions: &[ManagedSession]) -> Result<(), Viola
         .setup
         .max
         .is_some_and(|max| unsure || there.len() >= max);
+    let no_room = restored && full;
     let opened = match world.restarted {
         true => world.wallets.opened_since(world.own),
         false => Vec::new(),
@@ -160,12 +161,10 @@ fn standings(world: &mut World, sessions: &[ManagedSession]) -> Result<(), Viola
                 let what = format!("{account} was ended, and is back");
                 return Err(Violation::new(Rule::Final, what));
             }
-            Standing::In if !here && !(restored && full) => {
-                // A login that is being restored beside others waits for its turn.
-                if world.restoring.is_none() {
-                    let what = format!("{account} was logged in, and is not there");
-                    return Err(Violation::new(Rule::Forgotten, what));
-                }
+            // One that is being restored beside others waits for its turn.
+            Standing::In if !here && !no_room && world.restoring.is_none() => {
+                let what = format!("{account} was logged in, and is not there");
+                return Err(Violation::new(Rule::Forgotten, what));
             }
             Standing::Stored if restored && !here && !full => {
                 let what = format!("{account} was stored, and does not come back");

@@ -316,10 +316,10 @@ impl World {
                     self.stands(&account, Standing::Stored);
                 }
             }
-            ManagerEventKind::ActiveChanged { current, .. } => {
-                if self.fault != Some(Fault::UntoldActive) {
-                    folded.active.clone_from(current);
-                }
+            ManagerEventKind::ActiveChanged { current, .. }
+                if self.fault != Some(Fault::UntoldActive) =>
+            {
+                folded.active.clone_from(current);
             }
             _ => {}
         }
