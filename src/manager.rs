@@ -42,6 +42,7 @@ mod builder;
 mod chores;
 mod error;
 mod event;
+mod hydration;
 mod inner;
 mod joining;
 mod key;
@@ -68,6 +69,10 @@ use tokio::task::AbortHandle;
 pub use self::builder::{IdleAction, NextActive, SessionManagerBuilder, WhenFull};
 pub use self::error::ManagerError;
 pub use self::event::{CloseReason, ManagerEvent, ManagerEventKind, ManagerEvents, ManagerItem};
+pub use self::hydration::{
+    DataError, DataName, Fetch, FetchCause, FetchContext, Hydrated, HydrationEvent, InvalidatedBy,
+    Version, Versioned,
+};
 use self::inner::Inner;
 pub use self::key::{SessionKey, Who};
 pub use self::managed::{ActiveWatch, ManagedSession};
@@ -439,6 +444,7 @@ impl SessionManager {
                 let _ended = ended.wait_for(|ended| *ended).await.is_ok();
                 return;
             }
+            drop(inner.stop_hydration());
             inner.do_chores();
             let sessions = inner.with(|state| state.all_sessions());
             for (session, usage) in sessions {
@@ -475,6 +481,7 @@ impl Drop for Handle {
 impl Inner {
     /// Lets go of everything. Handles of sessions are dropped where nothing is locked.
     fn finish(&self) {
+        drop(self.stop_hydration());
         let gone = {
             let mut state = self.lock();
             let watch = std::mem::replace(&mut state.active_watch, watch::Sender::new(None));

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 
 use super::SessionManager;
 use super::chores::keep_house;
+use super::hydration::{Fetch, Kit};
 use super::inner::Inner;
 use super::read_only::{self, ReadOnly};
 use crate::clock::{Clock, SystemClock};
@@ -74,6 +75,7 @@ pub(super) struct Config {
     pub(super) restore_within: Option<Duration>,
     pub(super) unstored_use: Duration,
     pub(super) event_capacity: usize,
+    pub(super) kit: Kit,
 }
 
 impl Config {
@@ -135,6 +137,7 @@ impl Default for SessionManagerBuilder {
                 restore_within: None,
                 unstored_use: Duration::from_secs(300),
                 event_capacity: 1024,
+                kit: Kit::default(),
             },
         }
     }
@@ -254,6 +257,27 @@ impl SessionManagerBuilder {
         self
     }
 
+    /// Something to fetch for every session, or the last of several with the same name. Default:
+    /// nothing.
+    pub fn fetch(mut self, fetch: Fetch) -> Self {
+        self.config.kit.add(fetch);
+        self
+    }
+
+    /// How many fetches run at once, of all sessions together; at least 1. Default 32.
+    pub fn fetches_at_once(mut self, fetches: usize) -> Self {
+        self.config.kit.at_once = fetches.max(1);
+        self
+    }
+
+    /// How many fetched values are kept, of all sessions together; at least 1. The one that was not
+    /// looked at for longest is dropped for a new one, and fetched again when somebody asks.
+    /// Default: all.
+    pub fn max_values(mut self, values: usize) -> Self {
+        self.config.kit.max_values = Some(values.max(1));
+        self
+    }
+
     /// How many events a subscriber may be behind before it misses some. At least 1; default 1024.
     pub fn event_capacity(mut self, capacity: usize) -> Self {
         self.config.event_capacity = capacity.max(1);
@@ -271,6 +295,7 @@ impl SessionManagerBuilder {
         self.config.policy.validate()?;
         let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
         let inner = Inner::new(self.config, runtime);
+        inner.start_hydration();
         let chores = keep_house(Arc::downgrade(&inner), inner.bell.clone());
         let chores = inner.runtime.spawn(chores).abort_handle();
         Ok(SessionManager::from_inner(inner, chores))

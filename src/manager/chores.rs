@@ -90,7 +90,7 @@ impl Inner {
                 Chore::Forget(name) => {
                     let inner = self.clone();
                     self.spawn(async move {
-                        if let Err(error) = inner.forget(&name).await {
+                        if let Err(error) = inner.within_deadline(inner.forget(&name)).await {
                             // It is restored next time, found to be somebody else's, and
                             // forgotten then.
                             tracing::warn!(%error, "an outdated record could not be removed");

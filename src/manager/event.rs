@@ -8,6 +8,7 @@ use async_broadcast::{InactiveReceiver, Receiver, RecvError, Sender};
 use futures_core::Stream;
 use serde::Serialize;
 
+use super::hydration::HydrationEvent;
 use super::key::SessionKey;
 use super::restore::Restored;
 use super::revoke::RevokeOutcome;
@@ -124,6 +125,9 @@ pub enum ManagerEventKind {
         /// When the next try begins, in milliseconds from now.
         retry_in_ms: u64,
     },
+    /// `hydration:started` and others: something happened to data of the session.
+    #[serde(untagged)]
+    Hydration(HydrationEvent),
 }
 
 /// Why a manager closed a session.
@@ -131,6 +135,8 @@ pub enum ManagerEventKind {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum CloseReason {
+    /// What was stored of it had ended, or could not be read, when it was to be restored.
+    Ended,
     /// It was not used for as long as the policy allows.
     Idle,
     /// Room was made for another.

@@ -7,6 +7,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::builder::Config;
+use super::hydration::Cache;
 use super::state::State;
 use super::usage::Times;
 
@@ -34,10 +35,16 @@ impl Drop for Job {
 }
 
 impl Inner {
-    pub(super) fn new(config: Config, runtime: Handle) -> Arc<Self> {
+    pub(super) fn new(mut config: Config, runtime: Handle) -> Arc<Self> {
         let times = Arc::new(Times::new(config.clock.clone(), config.unstored_use));
+        let hydration = Cache::new(std::mem::take(&mut config.kit));
+        let mut state = State::new(times.clone(), &config);
+        state.hydration = hydration;
         Arc::new_cyclic(|me| Self {
-            state: Mutex::new(State::new(times.clone(), &config)),
+            state: {
+                state.home = me.clone();
+                Mutex::new(state)
+            },
             config,
             times,
             runtime,

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::watch;
 
 use super::error::ManagerError;
+use super::inner::Inner;
 use super::key::SessionKey;
 use super::read_only;
 use super::usage::Usage;
@@ -31,6 +32,10 @@ pub struct ManagedSession {
     pub(super) key: Arc<SessionKey>,
     pub(super) session: Session,
     pub(super) usage: Arc<Usage>,
+    pub(super) id: u64,
+    pub(super) home: Weak<Inner>,
+    /// Whether what is asked here does not count as use.
+    pub(super) background: bool,
 }
 
 impl ManagedSession {
@@ -136,8 +141,8 @@ impl ManagedSession {
         if self.is_read_only() {
             return Err(read_only::refusal(&self.identity()).into());
         }
-        let _busy = self.usage.begin();
-        if self.usage.is_write_due() {
+        let _busy = (!self.background).then(|| self.usage.begin());
+        if !self.background && self.usage.is_write_due() {
             self.session.save_again();
         }
         let options = options.for_identity(self.identity());

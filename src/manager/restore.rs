@@ -12,12 +12,11 @@ use tokio::time::Instant;
 
 use super::NextActive;
 use super::error::ManagerError;
-use super::event::ManagerEventKind;
+use super::event::{CloseReason, ManagerEventKind};
 use super::inner::Inner;
 use super::key::{SessionKey, of_record, session_prefix};
 use super::options::LoginOptions;
 use super::own_record::Own;
-use super::state::{Chore, State};
 use crate::clock::Timestamp;
 use crate::error::BuildError;
 use crate::provider::ProviderError;
@@ -388,7 +387,8 @@ impl Inner {
                 | RestoreOutcome::Quarantined { .. }
                 | RestoreOutcome::StoreUnavailable { .. }
         ) {
-            self.with(|state| state.discard(started.id));
+            // What is stored stays as it is.
+            self.with(|state| state.shut(started.id, CloseReason::Ended, false, None));
         }
         (Some(key), Restored::Session { outcome })
     }
@@ -404,32 +404,6 @@ impl Inner {
             Err(error) => Err(Restored::StoreUnavailable {
                 reason: error.to_string().into(),
             }),
-        }
-    }
-}
-
-impl State {
-    /// A session that turned out to be none leaves; what is stored stays as it is.
-    fn discard(&mut self, id: u64) {
-        let was_active = self.active() == Some(id);
-        let Some(mut entry) = self.remove(id) else {
-            return;
-        };
-        let owned = entry.owned();
-        if let Some(place) = &entry.place {
-            place.take_away();
-        }
-        if let Some(session) = entry.session.take() {
-            self.chores.push(Chore::Close {
-                id,
-                session,
-                usage: None,
-                detach: false,
-                owned,
-            });
-        }
-        if was_active {
-            self.set_active(None);
         }
     }
 }

@@ -10,6 +10,8 @@ use super::NextActive;
 use super::builder::Config;
 use super::error::ManagerError;
 use super::event::{Bulletin, CloseReason, ManagerEventKind};
+use super::hydration::Cache;
+use super::inner::Inner;
 use super::key::{SessionKey, Who};
 use super::managed::ManagedSession;
 use super::own_record::Memory;
@@ -45,11 +47,14 @@ impl Entry {
         &*self.kind == read_only::KIND
     }
 
-    fn managed(&self) -> Option<ManagedSession> {
+    fn managed(&self, id: u64, home: &Weak<Inner>) -> Option<ManagedSession> {
         Some(ManagedSession {
             key: self.key.clone()?,
             session: self.session.clone()?,
             usage: self.usage.clone(),
+            id,
+            home: home.clone(),
+            background: false,
         })
     }
 
@@ -106,6 +111,9 @@ pub(super) struct State {
     kinds: HashSet<Arc<str>>,
     /// Restores that are under way.
     pub(super) restores: Vec<AbortHandle>,
+    /// What is fetched about sessions, if anything is.
+    pub(super) hydration: Option<Box<Cache>>,
+    pub(super) home: Weak<Inner>,
     times: Arc<Times>,
     namespace: Arc<str>,
 }
@@ -129,6 +137,8 @@ impl State {
             spare_turns: config.makes_room().then(Turns::default),
             kinds: HashSet::new(),
             restores: Vec::new(),
+            hydration: None,
+            home: Weak::new(),
             times,
             namespace: config.namespace.clone(),
         }
@@ -170,7 +180,7 @@ impl State {
     }
 
     pub(super) fn managed(&self, id: u64) -> Option<ManagedSession> {
-        self.entries.get(id)?.managed()
+        self.entries.get(id)?.managed(id, &self.home)
     }
 
     pub(super) fn find(&self, who: &Who) -> Result<u64, ManagerError> {
@@ -251,6 +261,7 @@ impl State {
             place.put(name);
         }
         self.memory.outdated = true;
+        self.hydrate(id);
     }
 
     /// The session that is stored under this name, if one is.
@@ -279,6 +290,7 @@ impl State {
         if let (Some(key), Some(_)) = (&entry.key, &entry.session) {
             self.leaving.insert(id, key.clone());
         }
+        self.dehydrate(id);
         Some(entry)
     }
 
@@ -302,6 +314,11 @@ impl State {
             }
             // What is stored is removed by whoever clears.
             CloseReason::Cleared => {}
+            CloseReason::Ended => {
+                if let Some(place) = &entry.place {
+                    place.take_away();
+                }
+            }
             CloseReason::Idle | CloseReason::Capacity => {
                 if !detach {
                     usage = Some(entry.usage.clone());
@@ -469,6 +486,7 @@ impl State {
         {
             self.rekey(id, snapshot);
         }
+        self.hydrate(id);
         self.tell(id, || ManagerEventKind::Session {
             event: event.clone(),
         });

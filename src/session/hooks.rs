@@ -106,7 +106,7 @@ impl fmt::Debug for Wallet {
 }
 
 /// What a hook failed with, as the session keeps it.
-pub(super) fn provider_error(error: HookError) -> ProviderError {
+pub(crate) fn provider_error(error: HookError) -> ProviderError {
     match error.downcast::<ProviderError>() {
         Ok(error) => *error,
         Err(error) => {

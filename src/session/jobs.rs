@@ -285,7 +285,7 @@ fn flatten<T>(result: Result<Result<T, ProviderError>, String>) -> Result<T, Pro
 }
 
 /// Runs a future to its end; if it panics, says what the panic said.
-async fn catch_panic<T>(call: impl Future<Output = T>) -> Result<T, String> {
+pub(crate) async fn catch_panic<T>(call: impl Future<Output = T>) -> Result<T, String> {
     let mut call = pin!(call);
     std::future::poll_fn(move |cx| {
         let poll = AssertUnwindSafe(|| Pin::as_mut(&mut call).poll(cx));

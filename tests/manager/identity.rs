@@ -53,6 +53,22 @@ async fn a_party_switch_to_an_account_that_was_logged_out_is_stored() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_login_of_the_account_that_was_left_does_not_keep_the_other_from_being_stored() {
+    let store = MemoryStore::new();
+    let manager = stored(&store, |_, _| {}).0.build().unwrap();
+    let (provider, control) = wallet("alice");
+    manager.login(provider).await.unwrap();
+    control.change_accounts(vec![Account::primary("bob")]);
+    settle().await;
+    manager.login(wallet("alice").0).await.unwrap();
+    // What Bob's session does is still written: its end first of all.
+    let report = manager.logout("bob").await.unwrap();
+    assert_eq!(report.disconnect.not_persisted, None);
+    assert!(matches!(store.peek(&name("bob")), Stored::Tombstone { .. }));
+    assert!(matches!(store.peek(&name("alice")), Stored::Record { .. }));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_party_switch_to_an_account_that_is_there_never_makes_two() {
     let manager = builder().build().unwrap();
     let bob = manager.login(wallet("bob").0).await.unwrap();

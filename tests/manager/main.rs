@@ -6,6 +6,7 @@ mod about;
 mod accounts;
 mod events;
 mod failing;
+mod hydration;
 mod identity;
 mod limits;
 mod own_record;
