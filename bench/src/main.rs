@@ -1,7 +1,7 @@
 //! Measures moorline against baselines in the same run, and says which goals are met.
 //!
 //! `cargo run --release -p moorline-bench [-- NAME...]` prints a Markdown table; without a name
-//! everything is measured. Nothing is asserted: a figure depends on the machine and on what else
+//! everything is measured but what takes long (`scale`, `scale-1m`). Nothing is asserted: a figure depends on the machine and on what else
 //! runs there, so a goal that is missed is printed, not failed.
 
 mod fan_out;
@@ -13,6 +13,7 @@ mod recovery;
 mod report;
 mod requests;
 mod rounds;
+mod scale;
 mod scenarios;
 mod stores;
 mod wallet;
@@ -29,53 +30,76 @@ struct Measurement {
     name: &'static str,
     about: &'static str,
     run: fn() -> Measured,
+    /// Whether it is measured only if it is asked for: it takes long, or much memory.
+    on_request: bool,
 }
 
-const MEASUREMENTS: [Measurement; 9] = [
+const MEASUREMENTS: [Measurement; 11] = [
     Measurement {
         name: "machine",
         about: "ns per machine event, against a hand-written `match`",
         run: machine_events::measure,
+        on_request: false,
     },
     Measurement {
         name: "request",
         about: "what a session adds to a request, against the bare provider",
         run: requests::measure,
+        on_request: false,
     },
     Measurement {
         name: "heap",
         about: "heap of idle connected sessions, against a task with a channel each",
         run: heap::measure,
+        on_request: false,
     },
     Measurement {
         name: "fan-out",
         about: "events to many subscribers, against bare async-broadcast",
         run: fan_out::measure,
+        on_request: false,
     },
     Measurement {
         name: "floor",
         about: "what no session behind a lock can do without",
         run: floor::measure,
+        on_request: false,
     },
     Measurement {
         name: "recovery",
         about: "from the link back to the first held operation answered",
         run: recovery::measure,
+        on_request: false,
     },
     Measurement {
         name: "gateway",
         about: "a thousand sessions on one gateway, every event stream cut at once",
         run: gateway::measure,
+        on_request: false,
     },
     Measurement {
         name: "scenarios",
         about: "scenarios per second",
         run: scenarios::measure,
+        on_request: false,
     },
     Measurement {
         name: "stores",
         about: "stored sessions, against the bare cipher, serialiser and disk",
         run: stores::measure,
+        on_request: false,
+    },
+    Measurement {
+        name: "scale",
+        about: "100 000 sessions of one manager",
+        run: scale::hundred_thousand,
+        on_request: true,
+    },
+    Measurement {
+        name: "scale-1m",
+        about: "1 000 000 sessions of one manager",
+        run: scale::million,
+        on_request: true,
     },
 ];
 
@@ -87,7 +111,9 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         return Err(format!("no measurement `{unknown}`; there are {}", names.join(", ")).into());
     }
     for measurement in &MEASUREMENTS {
-        if !wanted.is_empty() && !wanted.iter().any(|name| name == measurement.name) {
+        let asked = wanted.iter().any(|name| name == measurement.name);
+        let by_default = wanted.is_empty() && !measurement.on_request;
+        if !asked && !by_default {
             continue;
         }
         let heading = format!("{}: {}", measurement.name, measurement.about);

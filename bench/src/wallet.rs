@@ -107,8 +107,13 @@ pub(crate) struct Controlled {
 
 impl Controlled {
     pub(crate) fn new() -> Self {
+        Self::of(1)
+    }
+
+    /// The wallet of a party of its own.
+    pub(crate) fn of(number: usize) -> Self {
         Self {
-            party: party(1),
+            party: party(number),
             reachable: AtomicBool::new(true),
             sink: Mutex::new(None),
             opened: Mutex::new(None),

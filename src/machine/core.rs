@@ -42,6 +42,9 @@ pub(super) struct Core {
     pub(super) link_open: bool,
     /// Whether the session was re-authenticated and only the proof is missing.
     pub(super) reauthenticated: bool,
+    /// Whether the session was made for a shorter life than sessions have now: use does not renew
+    /// it.
+    pub(super) short_lived: bool,
     /// The close under way.
     pub(super) closing: Option<Ticket>,
     /// A close that must follow the one under way.
@@ -96,6 +99,7 @@ impl Core {
             on_notice: false,
             link_open: false,
             reauthenticated: false,
+            short_lived: false,
             closing: None,
             close_next: None,
             open_after_close: false,
@@ -209,6 +213,7 @@ macro_rules! compared {
             on_notice,
             link_open,
             reauthenticated,
+            short_lived,
             closing,
             close_next,
             open_after_close,

@@ -16,15 +16,13 @@ use crate::clock::{Moment, Timestamp};
 use crate::event::EventKind;
 use crate::provider::{ErrorKind, ProviderError};
 use crate::snapshot::{DisconnectReason, ReauthReason};
+use crate::store::Record;
 
 /// Wall-clock times, fixed when they are set.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(super) struct Expiry {
     /// The end of the time to live.
     ttl_ends: Option<Timestamp>,
-    /// Whether the session was made for a shorter life than sessions have now: use does not renew
-    /// it.
-    short: bool,
     /// The end of the wallet's credentials.
     credentials_end: Option<Timestamp>,
     /// The expiry that subscribers were warned of.
@@ -49,28 +47,27 @@ impl Expiry {
     }
 
     pub(super) fn fingerprint(&self, now: Moment, hasher: &mut impl Hasher) {
-        self.short.hash(hasher);
         for at in [self.ttl_ends, self.credentials_end, self.warned] {
             at.map(|at| at.saturating_since(now.wall)).hash(hasher);
         }
     }
 
     /// A stored session's expiry. What bounded it then is not known any more: it bounds it still.
-    /// One that was to end before its time to live was over, as it is now, was made for a shorter
-    /// life: no use renews that.
-    pub(super) fn recall(
-        &mut self,
-        at: Option<Timestamp>,
-        connected_at: Timestamp,
-        ttl: Option<Duration>,
-    ) {
-        let full = ttl.map(|ttl| connected_at.saturating_add(ttl));
+    pub(super) fn recall(&mut self, at: Option<Timestamp>) {
         *self = Self {
             ttl_ends: at,
-            short: at.is_some() && at < full,
             ..Self::default()
         };
     }
+}
+
+/// Takes over the expiry of a stored session. One that was to end before a time to live as it is
+/// now was over was made for a shorter life: no use renews that.
+pub(super) fn recall(record: &Record, cx: &mut Context<'_>) {
+    let ttl = cx.core.setup.policy.expiry.ttl;
+    let full = ttl.map(|ttl| record.connected_at.saturating_add(ttl));
+    cx.core.short_lived = record.expires_at.is_some() && record.expires_at < full;
+    cx.core.expiry.recall(record.expires_at);
 }
 
 /// Whether the session has expired and no re-authentication undid it.
@@ -92,7 +89,7 @@ pub(super) fn establish(
         expiry.credentials_end = credentials_end.or(expiry.credentials_end);
     } else {
         expiry.ttl_ends = ttl.map(|ttl| cx.now.wall.saturating_add(ttl));
-        expiry.short = false;
+        cx.core.short_lived = false;
         expiry.credentials_end = credentials_end;
     }
     watch(cx);
@@ -114,7 +111,7 @@ pub(super) fn renew_by_use(cx: &mut Context<'_>) -> bool {
     let (Some(ttl), Some(update_age)) = (policy.ttl, policy.update_age) else {
         return false;
     };
-    let Some(ends) = cx.core.expiry.ttl_ends.filter(|_| !cx.core.expiry.short) else {
+    let Some(ends) = cx.core.expiry.ttl_ends.filter(|_| !cx.core.short_lived) else {
         return false;
     };
     // Due when `expires_at - ttl + update_age <= now`.

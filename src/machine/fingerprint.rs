@@ -20,7 +20,8 @@ impl Machine {
             core.on_notice,
         )
             .hash(hasher);
-        (core.link_open, core.reauthenticated, core.closing.is_some()).hash(hasher);
+        (core.link_open, core.reauthenticated, core.short_lived).hash(hasher);
+        core.closing.is_some().hash(hasher);
         (core.close_next, core.open_after_close, &core.disconnecting).hash(hasher);
         let known = &core.known;
         (&known.accounts, &known.network, known.link, known.stale).hash(hasher);

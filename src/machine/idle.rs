@@ -5,6 +5,7 @@ use statig::Outcome;
 use super::attempt;
 use super::context::Context;
 use super::effect::{Effect, RestoreOutcome};
+use super::expiry;
 use super::input::Input;
 use super::session_end::{EndOfSession, end_session};
 use super::state::{Goal, State, StateEvent};
@@ -118,10 +119,7 @@ fn record_loaded(
         .known
         .recall(record.accounts.clone(), record.network.clone());
     cx.core.connected_at = Some(record.connected_at);
-    let ttl = cx.core.setup.policy.expiry.ttl;
-    cx.core
-        .expiry
-        .recall(record.expires_at, record.connected_at, ttl);
+    expiry::recall(record, cx);
     cx.core.changed = true;
     if cx.core.expiry.is_over(cx.now.wall) {
         let expired_at = cx.core.expiry.at().unwrap_or(cx.now.wall);

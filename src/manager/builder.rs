@@ -166,6 +166,11 @@ impl SessionManagerBuilder {
     /// session whose [`provider_payload`](Record::provider_payload) has the type `kind`, or, where
     /// none is stored, whose provider is called so. Must not block.
     ///
+    /// What sessions can share is the factory's to share: keep one provider for each wallet server and
+    /// hand out others made from it (as `HttpProvider::another` of `moorline-cip0103` does), so that
+    /// all of them use one pool of connections. Timers and the budget of attempts the manager's
+    /// sessions share in any case.
+    ///
     /// Sessions of a type that is not registered are reported and left as they are.
     pub fn provider<F>(mut self, kind: impl Into<Arc<str>>, factory: F) -> Self
     where

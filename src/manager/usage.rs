@@ -146,9 +146,9 @@ impl Usage {
         }
         let mut described = self.described();
         let known = described.get_or_insert_default();
-        known.label = said.label.or(known.label.take());
-        known.client_address = said.client_address.or(known.client_address.take());
-        known.client_agent = said.client_agent.or(known.client_agent.take());
+        known.label = said.label.or_else(|| known.label.take());
+        known.client_address = said.client_address.or_else(|| known.client_address.take());
+        known.client_agent = said.client_agent.or_else(|| known.client_agent.take());
         true
     }
 

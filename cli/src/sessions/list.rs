@@ -1,5 +1,6 @@
 //! `moorline sessions list`.
 
+use moorline::manager::OWN_RECORD;
 use moorline::store::{Entry, FileStore, Stored, backend::Backend};
 use serde_json::{Value, json};
 
@@ -9,6 +10,7 @@ use crate::output::Output;
 
 pub(super) async fn run(store: &FileStore, output: Output) -> Result<(), Failure> {
     let mut entries = store.entries().await?;
+    entries.retain(|entry| !is_of_a_manager(entry));
     entries.sort_by(|one, two| one.name.cmp(&two.name));
     output.say(&format!(
         "{}, sealed; keys in {}{}",
@@ -30,6 +32,14 @@ pub(super) async fn run(store: &FileStore, output: Output) -> Result<(), Failure
                 {
                     output.say(&format!("{:<24} {} {identity}", "", record.provider));
                 }
+                if let Stored::Record { record, .. } = stored
+                    && let Some(about) = &record.about
+                {
+                    let label = about.label.as_deref().map(|label| format!("{label}, "));
+                    let label = label.unwrap_or_default();
+                    let used = person::ago(about.last_active_at, now);
+                    output.say(&format!("{:<24} {label}used {used} ago", ""));
+                }
             }
             (_, Err(error)) => output.say(&format!("{:<24} {error}", "(cannot be read)")),
             (None, Ok(_)) => {}
@@ -37,6 +47,11 @@ pub(super) async fn run(store: &FileStore, output: Output) -> Result<(), Failure
     }
     output.object(&json!({ "type": "summary", "sessions": entries.len() }));
     Ok(())
+}
+
+/// Who of many sessions is active is no session.
+fn is_of_a_manager(entry: &Entry) -> bool {
+    matches!(&entry.content, Ok(Stored::Record { record, .. }) if &*record.provider == OWN_RECORD)
 }
 
 /// What is not protected is said.
@@ -51,7 +66,15 @@ fn replay_note(store: &FileStore) -> &'static str {
 /// A session without anything that may be secret.
 pub(super) fn as_json(entry: &Entry) -> Value {
     let (kind, revision, content) = match &entry.content {
-        Ok(Stored::Record { record, revision }) => ("session", Some(revision), json!(record)),
+        Ok(Stored::Record { record, revision }) => {
+            let mut content = json!(record);
+            if let Some(about) = content.get_mut("about").and_then(Value::as_object_mut) {
+                // Personal: `show` tells.
+                about.remove("clientAddress");
+                about.remove("clientAgent");
+            }
+            ("session", Some(revision), content)
+        }
         Ok(Stored::Tombstone {
             tombstone,
             revision,

@@ -70,4 +70,21 @@ fn show(record: &Record, output: Output, now: moorline::Timestamp) {
     if let Some(at) = record.expires_at {
         output.say(&format!("expires    {at}"));
     }
+    let Some(about) = &record.about else { return };
+    for (what, at) in [
+        ("created", about.created_at),
+        ("updated", about.updated_at),
+        ("last used", about.last_active_at),
+    ] {
+        output.say(&format!("{what:<10} {at}, {} ago", person::ago(at, now)));
+    }
+    for (what, text) in [
+        ("label", &about.label),
+        ("address", &about.client_address),
+        ("agent", &about.client_agent),
+    ] {
+        if let Some(text) = text {
+            output.say(&format!("{what:<10} {text}"));
+        }
+    }
 }

@@ -219,3 +219,50 @@ fn what_is_no_session_is_refused_with_its_reason() {
     assert!(error.contains("`partyId` is empty"), "{error}");
     assert!(!error.contains(SECRET), "{error}");
 }
+
+#[test]
+fn what_is_known_of_a_session_is_shown_and_its_client_only_where_asked_for() {
+    let home = Home::new("about");
+    let session = r#"{"version":2,"record":{"provider":"cip0103","intent":"connected",
+        "accounts":[{"id":"alice::1220aa","primary":true}],"network":"canton:local",
+        "connectedAt":"2026-03-10T12:00:00.000Z","expiresAt":null,"generation":1,
+        "about":{"createdAt":"2026-03-10T12:00:00.000Z","updatedAt":"2026-03-11T12:00:00.000Z",
+        "lastActiveAt":"2026-03-11T11:00:00.000Z","label":"a laptop",
+        "clientAddress":"203.0.113.7","clientAgent":"Browser/1"}}}"#;
+    let own = r#"{"version":2,"record":{"provider":"moorline-manager","intent":"connected",
+        "accounts":[],"network":null,"connectedAt":"2026-03-10T12:00:00.000Z",
+        "expiresAt":null,"generation":0}}"#;
+    for (name, text) in [("shop/session", session), ("shop/manager", own)] {
+        let file = home.write(&name.replace('/', "-"), text);
+        home.ok(&["import", file.to_str().unwrap(), "--name", name]);
+    }
+    let shown = home.ok(&["show", "shop/session"]);
+    for text in [
+        "created    2026-03-10T12:00:00",
+        "updated    2026-03-11T12:00:00",
+        "last used  2026-03-11T11:00:00",
+        "label      a laptop",
+        "address    203.0.113.7",
+        "agent      Browser/1",
+    ] {
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
+    let listed = home.ok(&["list"]);
+    assert!(listed.contains("a laptop, used"), "{listed}");
+    assert!(!listed.contains("shop/manager"), "{listed}");
+    let objects = home.json(&["list"]);
+    let sessions: Vec<_> = objects
+        .iter()
+        .filter(|it| it["type"] == "session")
+        .collect();
+    assert_eq!(sessions.len(), 1);
+    assert_eq!(sessions[0]["content"]["about"]["label"], "a laptop");
+    assert_eq!(objects.last().unwrap()["sessions"], 1);
+    for text in ["203.0.113.7", "Browser/1"] {
+        assert!(!listed.contains(text) && !format!("{objects:?}").contains(text));
+    }
+    // What leaves the store leaves without them.
+    let exported = home.ok(&["export", "shop/session", "--out", "-"]);
+    assert!(exported.contains("a laptop"), "{exported}");
+    assert!(!exported.contains("203.0.113.7") && !exported.contains("Browser/1"));
+}

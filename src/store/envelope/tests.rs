@@ -243,3 +243,36 @@ fn a_payload_survives_byte_for_byte_and_is_not_exported() {
     assert_eq!(read.provider_payload, written.provider_payload);
     assert!(!export(&written).unwrap().contains("s3cret"));
 }
+
+#[test]
+fn what_is_known_about_a_session_is_read_again_with_all_that_is_unknown() {
+    let later = concat!(
+        r#"{"name":"s","envelope":{"version":2,"record":{"provider":"p","intent":"connected","#,
+        r#""accounts":[{"id":"a","primary":true}],"network":null,"#,
+        r#""connectedAt":"2026-03-10T12:00:00.000Z","expiresAt":null,"generation":3,"#,
+        r#""about":{"createdAt":"2026-03-10T12:00:00.000Z","updatedAt":"2026-03-10T12:00:01.000Z","#,
+        r#""lastActiveAt":"2026-03-10T12:00:00.500Z","label":"laptop","device":{"os" : 1.0}}}}}"#
+    );
+    let (name, content) = decode(later.as_bytes()).unwrap();
+    let bytes = encode(&name, &content, None).unwrap();
+    assert_eq!(String::from_utf8(bytes).unwrap(), later);
+    // Where nothing is unknown, by the short way.
+    let plain = later.replace(r#","device":{"os" : 1.0}"#, "");
+    let (name, content) = v2::decode_plain(plain.as_bytes()).unwrap();
+    let bytes = encode(&name, &content, None).unwrap();
+    assert_eq!(String::from_utf8(bytes).unwrap(), plain);
+    let wrong = plain.replace(r#""createdAt":"2026"#, r#""createdAt":"26"#);
+    let error = decode(wrong.as_bytes()).unwrap_err();
+    assert!(error.contains("`about`"), "{error}");
+}
+
+#[test]
+fn who_a_client_was_leaves_by_no_export() {
+    let mut about = crate::store::About::new(Timestamp::EPOCH);
+    about.label = Some("laptop".into());
+    about.client_address = Some("203.0.113.7".into());
+    about.client_agent = Some("Browser/1".into());
+    let exported = export(&record().with_about(about)).unwrap();
+    assert!(exported.contains("laptop"));
+    assert!(!exported.contains("203.0.113.7") && !exported.contains("Browser/1"));
+}
