@@ -153,7 +153,7 @@ fn impossible_steps_are_refused() {
         ),
         (
             "session.shared = true\nsession.bus = true\n[[step]]\nuser = \"connect\"\n",
-            "t.scenario.toml:3:9: `shared` needs a store, and takes the place of `bus`: a session \
+            "t.scenario.toml:3:1: `shared` needs a store, and takes the place of `bus`: a session \
              hears of others one way",
         ),
         (
