@@ -19,6 +19,11 @@ pub enum BuildError {
     /// The session is to be restored, and there is nothing to restore it from.
     #[error("a session without a store cannot be restored: give the builder a store")]
     NoStore,
+    /// The store cannot tell what others write to it.
+    #[error(
+        "this store cannot tell what changes in it: sessions over it cannot hear of each other"
+    )]
+    NoChanges,
     /// A policy value is out of range.
     #[error("policy `{field}` is {value}: {expected}")]
     InvalidPolicy {

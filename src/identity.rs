@@ -108,6 +108,14 @@ pub fn primary_account(accounts: &[Account]) -> Option<&Account> {
         .or_else(|| accounts.first())
 }
 
+/// Whether two lists name the same accounts with the same primary one, in whatever order.
+pub(crate) fn same_accounts(before: &[Account], now: &[Account]) -> bool {
+    before.len() == now.len()
+        && primary_account(before).map(|account| &account.id)
+            == primary_account(now).map(|account| &account.id)
+        && now.iter().all(|account| before.contains(account))
+}
+
 /// Whom and where a session acts for: an account on a network.
 ///
 /// The network is `None` only where the wallet never names one. Operations are bound to the

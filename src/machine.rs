@@ -44,7 +44,7 @@ use statig::blocking::{IntoStateMachineExt, StateMachine};
 use self::context::Context;
 use self::core::Core;
 pub use self::effect::{
-    DisconnectReport, Effect, Outbox, ReauthRequest, RestoreOutcome, Ticket, Write,
+    DisconnectReport, Effect, Need, Outbox, ReauthRequest, RestoreOutcome, Ticket, Write,
 };
 pub use self::input::{Input, LinkHint, OperationId, Pacing, SubmitOptions};
 use self::state::{Rules, StateEvent};

@@ -3,6 +3,12 @@
 //! A [`Notice`] tells the others what happened to a shared session. It is never believed beyond
 //! what it can be trusted for: a disconnect is final, a change of party or network makes the
 //! receiver ask its own wallet. Receiving never sends.
+//!
+//! Two buses carry notices. [`LocalBus`] is between sessions of one process, whether they are stored
+//! or not. [`StoreBus`] is between sessions that share a store, in whatever processes they are: over
+//! [`Files`](crate::store::backend::Files) it is the file-watching bus of one machine, over the store
+//! of a cluster that of the cluster. Without either, or without anybody to talk to, everything works
+//! alone.
 
 #[cfg(any(feature = "nats", feature = "postgres"))]
 mod engine;
@@ -12,13 +18,18 @@ pub mod lease;
 mod local;
 #[cfg(feature = "nats")]
 pub mod nats;
+mod own;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod store_bus;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::fence::Fence;
 pub use self::local::LocalBus;
+pub(crate) use self::own::Begun;
+pub use self::own::Own;
+pub use self::store_bus::{StoreBus, StoreMember};
 use crate::identity::{AccountId, NetworkId};
 
 /// What a session tells those that share it.
@@ -48,4 +59,8 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Calls `receive` for every notice of another member, until it returns `false`.
     fn subscribe(&self, receive: Box<dyn Fn(Notice) -> bool + Send + Sync>);
+
+    /// The session reads or writes its own record: what a bus that listens to the store hears of
+    /// that is no news. Must not block and must not call back into the session. Default: nothing.
+    fn own(&self, _what: Own<'_>) {}
 }

@@ -13,7 +13,7 @@ pub(crate) use self::action::{
     StoreDeed, Submission, Target, Until, Utterance, WalletDeed,
 };
 pub(crate) use self::check::{
-    CallPattern, Check, EventPattern, Expect, RecordPattern, ResultPattern, Since,
+    CallPattern, Check, EventPattern, Expect, RecordPattern, ResultPattern, SecondPattern, Since,
 };
 pub(crate) use self::setup::{SessionSetup, WalletSetup};
 

@@ -13,6 +13,7 @@ mod named;
 mod pace;
 mod recorder;
 mod results;
+mod second;
 mod store;
 mod timeline;
 mod wallet;
@@ -148,7 +149,13 @@ fn broken_laws(world: &World<'_>, step: &Step) -> Vec<Failure> {
             pace::PAUSES
         )
     });
-    let broken = world.log.broken().into_iter().chain(restless);
+    let elsewhere = world.second.iter().flat_map(|it| it.broken());
+    let broken = world
+        .log
+        .broken()
+        .into_iter()
+        .chain(elsewhere)
+        .chain(restless);
     broken.map(failure).collect()
 }
 
@@ -196,6 +203,7 @@ async fn act(world: &mut World<'_>, action: &Action) -> Result<(), String> {
         Action::Wallet(deed) => world.wallet(deed).await?,
         Action::Store(deed) => store(world, deed),
         Action::Other(notice) => world.other.send(notice.clone()),
+        Action::Second(command) => world.second(*command).await?,
         Action::Hook(name, plan) => {
             let hook = match name {
                 HookName::Reauth => &world.reauth,

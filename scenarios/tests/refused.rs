@@ -144,6 +144,19 @@ fn impossible_steps_are_refused() {
             "t.scenario.toml:3:1: nobody shares this session: set `bus = true` in `[session]`",
         ),
         (
+            "[[step]]\nsecond = \"connect\"\n",
+            "t.scenario.toml:3:1: the store is not shared: set `shared = true` in `[session]`",
+        ),
+        (
+            "session.shared = true\n[[step]]\nuser = \"connect\"\nexpect.second.probes = 1\n",
+            "t.scenario.toml:4:1: there is no second process yet: begin with `second = \"connect\"`",
+        ),
+        (
+            "session.shared = true\nsession.bus = true\n[[step]]\nuser = \"connect\"\n",
+            "t.scenario.toml:3:1: `shared` needs a store, and takes the place of `bus`: a session \
+             hears of others one way",
+        ),
+        (
             "session.store = false\n[[step]]\nstore = \"fails\"\n",
             "t.scenario.toml:4:1: there is no store: set `store = true` in `[session]`",
         ),

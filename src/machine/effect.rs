@@ -117,12 +117,24 @@ pub enum Write {
         /// Whether it follows from the user's own `connect`, and so overrules a disconnect that
         /// another process wrote before.
         fresh: bool,
-        /// Whether the store said the same when it was last read: then it is read once more, for
-        /// an end that another process wrote meanwhile, and written only if it says otherwise.
-        unchanged: bool,
+        /// Whether it is written in any case.
+        need: Need,
     },
     /// The end of one.
     Erase(Tombstone),
+}
+
+/// Whether a session is to be written if the store says the same already. Where it may not be,
+/// the store is read first, which also finds an end that another process wrote meanwhile.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Need {
+    /// It is written.
+    Always,
+    /// Only if anything differs. So after a restore that found nothing else.
+    IfDifferent,
+    /// Only if the accounts or the network differ. So where another member of a shared session
+    /// said that they do: that one has written them, and those who hear it must not answer.
+    IfOthers,
 }
 
 /// What a re-authentication is about.

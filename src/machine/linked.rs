@@ -4,7 +4,7 @@ use statig::Outcome;
 
 use super::attempt;
 use super::context::Context;
-use super::effect::Effect;
+use super::effect::{Effect, Need};
 use super::expiry;
 use super::input::{Input, LinkHint};
 use super::operations;
@@ -132,12 +132,17 @@ pub(super) fn rechecking(event: &StateEvent, cx: &mut Context<'_>) -> Outcome<St
             let on_notice = std::mem::take(&mut cx.core.on_notice);
             let error = match result {
                 Ok(live) if !live.accounts.is_empty() => {
-                    reconcile::apply_live(live, on_notice, cx);
-                    if let Some(at) = live.expires_at {
-                        expiry::credentials_moved(at, cx);
-                    }
+                    let changed = reconcile::apply_live(live, on_notice, cx);
+                    let moved = live
+                        .expires_at
+                        .is_some_and(|at| expiry::credentials_moved(at, cx));
                     cx.effect(Effect::SettleVerify(Verdict::Valid));
-                    persist::save(false, cx);
+                    match (on_notice, moved, changed) {
+                        (false, _, _) => persist::save(false, cx),
+                        (true, true, _) => persist::save_what_was_told(Need::IfDifferent, cx),
+                        (true, false, true) => persist::save_what_was_told(Need::IfOthers, cx),
+                        (true, false, false) => {}
+                    }
                     if expiry::is_over(cx) {
                         return expire(cx);
                     }

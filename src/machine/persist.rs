@@ -7,7 +7,7 @@ use std::time::Duration;
 use statig::Outcome;
 
 use super::context::Context;
-use super::effect::{Effect, Ticket, Write};
+use super::effect::{Effect, Need, Ticket, Write};
 use super::session_end;
 use super::state::State;
 use super::timer::Timer;
@@ -72,15 +72,32 @@ impl Persist {
 
 /// Has the present session written. `fresh` if it follows from the user's own `connect`.
 pub(super) fn save(fresh: bool, cx: &mut Context<'_>) {
+    save_if(fresh, Need::Always, cx);
+}
+
+/// Has the present session written unless another member of it has done so.
+pub(super) fn save_what_was_told(need: Need, cx: &mut Context<'_>) {
+    save_if(false, need, cx);
+}
+
+fn save_if(fresh: bool, need: Need, cx: &mut Context<'_>) {
     if !cx.core.setup.persistent || cx.core.intent == Intent::Disconnected {
         return;
     }
-    // A fresh state that is not written yet stays fresh when it is replaced.
-    let fresh = fresh
-        || matches!(
-            cx.core.persist.wanted.as_deref(),
-            Some(Write::Save { fresh: true, .. })
-        );
+    // A fresh state that is not written yet stays fresh when it is replaced, and what had to be
+    // written still has to be.
+    let (fresh, need) = match cx.core.persist.wanted.as_deref() {
+        Some(Write::Save {
+            fresh: fresh_before,
+            need: before,
+            ..
+        }) => (
+            fresh || *fresh_before,
+            if *before == need { need } else { Need::Always },
+        ),
+        Some(Write::Erase(_)) => (fresh, Need::Always),
+        None => (fresh, need),
+    };
     let core = &mut *cx.core;
     let record = Record {
         provider: core.setup.provider.clone(),
@@ -97,10 +114,15 @@ pub(super) fn save(fresh: bool, cx: &mut Context<'_>) {
     };
     let restored = core.persist.restored.take();
     let unchanged = restored.is_some_and(|restored| restored.is_same_session(&record));
+    let need = match need {
+        _ if fresh => Need::Always,
+        Need::Always if unchanged => Need::IfDifferent,
+        need => need,
+    };
     let write = Write::Save {
         record,
         fresh,
-        unchanged: unchanged && !fresh,
+        need,
     };
     want(write, cx);
 }

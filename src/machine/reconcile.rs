@@ -6,7 +6,7 @@ use super::context::Context;
 use super::effect::Effect;
 use super::operations;
 use crate::event::{EventKind, Invalidation};
-use crate::identity::{Account, Identity, NetworkId, primary_account};
+use crate::identity::{Account, Identity, NetworkId, primary_account, same_accounts};
 use crate::provider::{Live, NetworkLink};
 use crate::sync::Notice;
 
@@ -75,11 +75,12 @@ impl Known {
 }
 
 /// Takes over what a probe found. `on_notice` if another member of the shared session said that
-/// there is something to find: it is not told again.
-pub(super) fn apply_live(live: &Live, on_notice: bool, cx: &mut Context<'_>) {
+/// there is something to find: it is not told again. Returns whether anybody or the network
+/// changed.
+pub(super) fn apply_live(live: &Live, on_notice: bool, cx: &mut Context<'_>) -> bool {
     cx.core.known.stale = false;
     set_link(live.link, cx);
-    apply(Some(&live.accounts), live.network.as_ref(), on_notice, cx);
+    apply(Some(&live.accounts), live.network.as_ref(), on_notice, cx)
 }
 
 /// Takes over a complete list of accounts, a network, or both. What is not said stays. Returns
@@ -170,12 +171,4 @@ pub(super) fn set_link(link: NetworkLink, cx: &mut Context<'_>) {
     if !quiet {
         cx.publish(EventKind::NetworkLinkChanged { link });
     }
-}
-
-/// Whether two lists name the same accounts with the same primary one, in whatever order.
-fn same_accounts(before: &[Account], now: &[Account]) -> bool {
-    before.len() == now.len()
-        && primary_account(before).map(|account| &account.id)
-            == primary_account(now).map(|account| &account.id)
-        && now.iter().all(|account| before.contains(account))
 }

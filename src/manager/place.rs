@@ -9,7 +9,9 @@ use super::inner::Inner;
 use super::usage::Usage;
 use crate::provider::{Provider, ProviderPayload};
 use crate::snapshot::DisconnectReason;
-use crate::store::{Record, RecordName, Revision, Store, StoreFuture, Stored, Tombstone};
+use crate::store::{
+    Changes, Record, RecordName, Revision, Slot, Store, StoreFuture, Stored, Tombstone,
+};
 
 /// The store of one session. It writes under the name that the manager gave it, and adds what the
 /// provider needs to be built again and what is known about the session.
@@ -187,5 +189,18 @@ impl Store for Place {
 
     fn keeps_secrets(&self) -> bool {
         self.store.keeps_secrets()
+    }
+
+    fn changes(&self) -> Option<Changes> {
+        self.store.changes()
+    }
+
+    fn slot<'a>(&'a self, _: &'a RecordName) -> StoreFuture<'a, Option<Slot>> {
+        Box::pin(async move {
+            match self.at().await {
+                At::Name { name, .. } => self.store.slot(&name).await,
+                At::Undecided | At::Nowhere => Ok(None),
+            }
+        })
     }
 }

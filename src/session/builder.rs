@@ -15,7 +15,7 @@ use crate::event::Invalidation;
 use crate::policy::{Policy, ReconnectBudget, Schedule};
 use crate::provider::Provider;
 use crate::store::{RecordName, Store};
-use crate::sync::Bus;
+use crate::sync::{Bus, StoreBus};
 
 /// Builds a [`Session`]. Everything has a default but the provider.
 #[must_use = "a builder does nothing until `build` is called"]
@@ -106,6 +106,26 @@ impl SessionBuilder {
     pub fn bus(mut self, bus: impl Bus) -> Self {
         self.bus = Some(Arc::new(bus));
         self
+    }
+
+    /// Where the session is stored, as [`store`](Self::store), together with all others that are
+    /// stored there under the same name, in this process or elsewhere: as [`bus`](Self::bus).
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use moorline::store::MemoryStore;
+    /// # use moorline::sync::StoreBus;
+    /// # use moorline::{Provider, Session};
+    /// # fn build(provider: impl Provider) -> Result<Session, moorline::BuildError> {
+    /// let bus = StoreBus::new(Arc::new(MemoryStore::new()))?; // one for the whole process
+    /// let session = Session::builder(provider).shared(&bus, "alice").build()?;
+    /// # Ok(session)
+    /// # }
+    /// ```
+    pub fn shared(self, bus: &StoreBus, name: impl Into<RecordName>) -> Self {
+        let name = name.into();
+        self.store_dyn(bus.store().clone(), name.clone())
+            .bus(bus.member(name))
     }
 
     /// Shares a budget of reconnect attempts with other sessions. Default: none.

@@ -12,14 +12,14 @@ use tracing::Instrument;
 
 use super::hooks::{Reauth, provider_error};
 use super::shared::{Shared, State};
-use super::writer::{self, Written};
+use super::writer::{self, Known, Written};
 use crate::event::{Hook, Invalidation};
 use crate::machine::{Input, ReauthRequest, Ticket, Write};
 use crate::provider::{
     CloseMode, ErrorKind, EventSink, OpenMode, OpenRequest, ProviderError, ReceiveEvent,
 };
 use crate::store::StoreError;
-use crate::sync::Notice;
+use crate::sync::{Begun, Notice, Own};
 
 /// The tasks under way. Most sessions run nothing most of the time and keep nothing then.
 #[derive(Debug, Default)]
@@ -93,21 +93,27 @@ impl Shared {
         let Some((store, name)) = self.store().cloned() else {
             return;
         };
-        let call = async move { store.load(&name).await };
+        let begun = Begun::new(self.config.bus(), Own::Loading);
+        // What was begun has ended when the call has, or is dropped.
+        let call = async move { (store.load(&name).await, begun) };
         self.spawn(
             state,
             ticket,
             "moorline.load",
             call,
             move |shared, result| {
-                let result = result.unwrap_or_else(|panic| {
-                    Err(StoreError::Unavailable {
+                let result = match result {
+                    Ok((result, begun)) => {
+                        if let Ok(stored) = &result {
+                            shared.lock().known = Some(Known::read(stored));
+                            begun.end(Own::Found(stored));
+                        }
+                        result
+                    }
+                    Err(panic) => Err(StoreError::Unavailable {
                         reason: format!("the store panicked: {panic}").into(),
-                    })
-                });
-                if let Ok(stored) = &result {
-                    shared.lock().revision = Some(stored.revision());
-                }
+                    }),
+                };
                 Input::Loaded(ticket, result)
             },
         );
@@ -180,8 +186,14 @@ impl Shared {
             return;
         };
         // Unknown until the write has ended: one that is cancelled may have taken effect or not.
-        let known = state.revision.take();
-        let call = async move { writer::write(&*store, &name, &write, known).await };
+        let known = state.known.take();
+        let face = writer::face_of(&write);
+        let what = match &write {
+            Write::Save { record, .. } => Own::Saving(record),
+            Write::Erase(tombstone) => Own::Erasing(tombstone),
+        };
+        let begun = Begun::new(self.config.bus(), what);
+        let call = async move { (writer::write(&*store, &name, &write, known).await, begun) };
         self.spawn(
             state,
             ticket,
@@ -189,16 +201,24 @@ impl Shared {
             call,
             move |shared, result| {
                 let error = match result {
-                    Ok(Ok(Written::Done(revision))) => {
-                        shared.lock().revision = Some(revision);
+                    Ok((Ok(Written::Done(revision)), begun)) => {
+                        shared.lock().known = Some(Known::written(face, revision));
+                        begun.end(Own::Written(revision));
                         return Input::Persisted(ticket, Ok(()));
                     }
-                    Ok(Ok(Written::EndedElsewhere(revision))) => {
-                        shared.lock().revision = Some(revision);
+                    Ok((Ok(Written::Over(revision, notice)), begun)) => {
+                        shared.lock().known = Some(Known::written(face, revision));
+                        begun.end(Own::Written(revision));
+                        shared.handle(Input::Persisted(ticket, Ok(())));
+                        return Input::Notice(notice);
+                    }
+                    Ok((Ok(Written::EndedElsewhere(revision)), begun)) => {
+                        shared.lock().known = Some(Known::written(0, revision));
+                        begun.end(Own::Ended(revision));
                         shared.handle(Input::Persisted(ticket, Ok(())));
                         return Input::Notice(Notice::Disconnected);
                     }
-                    Ok(Err(error)) => error.to_string(),
+                    Ok((Err(error), _)) => error.to_string(),
                     Err(panic) => format!("the store panicked: {panic}"),
                 };
                 Input::Persisted(ticket, Err(error.into()))

@@ -18,6 +18,7 @@ use super::slots::Slots;
 use super::subscribers::Subscribers;
 use super::thread_outbox;
 use super::waiters::Waiters;
+use super::writer::Known;
 use crate::clock::{Moment, Mono, Timestamp};
 use crate::error::OperationError;
 use crate::event::Event;
@@ -26,7 +27,7 @@ use crate::machine::{Effect, Input, Machine, Outbox, Setup};
 use crate::policy::{Policy, Schedule};
 use crate::provider::{Epoch, Provider, ProviderEvent, ReceiveEvent, Sent};
 use crate::snapshot::Snapshot;
-use crate::store::{RecordName, Revision, Store};
+use crate::store::{RecordName, Store};
 use crate::sync::Notice;
 
 /// One session. Handles share it; tasks and timers refer to it weakly.
@@ -44,8 +45,8 @@ pub(crate) struct Shared {
 pub(super) struct State {
     pub(super) machine: Machine,
     pub(super) jobs: Jobs,
-    /// The store's revision of the record, if known.
-    pub(super) revision: Option<Revision>,
+    /// What stands in the store, if known.
+    pub(super) known: Option<Known>,
     pub(super) slots: Slots,
     /// There only while somebody waits.
     waiters: Option<Box<Waiters>>,
@@ -87,7 +88,7 @@ impl Shared {
         let state = State {
             machine: Machine::new(setup),
             jobs: Jobs::default(),
-            revision: None,
+            known: None,
             slots: Slots::default(),
             waiters: None,
             subscribers: Subscribers::default(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::about::About;
 use super::fields::Extra;
 use crate::clock::Timestamp;
-use crate::identity::{Account, Identity, NetworkId, primary_account};
+use crate::identity::{Account, Identity, NetworkId, primary_account, same_accounts};
 use crate::provider::ProviderPayload;
 use crate::snapshot::DisconnectReason;
 
@@ -114,6 +114,20 @@ impl Record {
             )
         };
         comparable(self) == comparable(other)
+    }
+
+    /// Whether another record is of the same accounts on the same network.
+    pub(crate) fn is_of_same(&self, other: &Self) -> bool {
+        same_accounts(&self.accounts, &other.accounts) && self.network == other.network
+    }
+
+    /// Whether a session that has this to write finds it said in another member's record: all but
+    /// when that one was connected.
+    pub(crate) fn agrees_with(&self, other: &Self) -> bool {
+        self.provider == other.provider
+            && self.intent == other.intent
+            && self.expires_at == other.expires_at
+            && self.is_of_same(other)
     }
 
     /// Whom the session acted for.

@@ -11,5 +11,6 @@ mod hooks;
 mod operations;
 mod persistence;
 mod reconnect;
+mod shared_store;
 mod sharing;
 mod support;

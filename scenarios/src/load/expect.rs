@@ -7,7 +7,7 @@ use super::pattern;
 use super::problem::Problem;
 use super::tree::{Node, Read, Table, Tree};
 use super::values::provider_error;
-use crate::model::{Check, Expect, RecordPattern, Since};
+use crate::model::{Check, Expect, RecordPattern, SecondPattern, Since};
 
 /// Reads expectations in the order in which they stand in the file.
 struct Reader<'a, 's> {
@@ -124,6 +124,8 @@ pub(super) fn read(node: &Node, source: &Source<'_>) -> Result<Vec<Expect>, Prob
     r.on("pending", plain(Check::Pending))?;
     r.on("record", |node| record(node).map(Check::Record))?;
     r.on("aside", plain(Check::Aside))?;
+    r.on("writes", plain(Check::Writes))?;
+    r.on("second", |node| second(node).map(Check::Second))?;
     r.on("notices", plain(Check::Notices))?;
     r.each("hooks", |name, node| match name {
         "reauth" | "invalidate" => Ok(Check::Hooks(name.into(), u64::read(node)?)),
@@ -169,6 +171,20 @@ fn last_error(node: &Node) -> Result<Check, Problem> {
     }
     table.finish()?;
     Ok(Check::LastError(Some(written)))
+}
+
+/// `{ status = "disconnected", reason = "remote", probes = 1 }`.
+fn second(node: &Node) -> Result<SecondPattern, Problem> {
+    let mut table = node.table("a second process")?;
+    let pattern = SecondPattern {
+        status: table.node("status").map(pattern::status).transpose()?,
+        reason: table.node("reason").map(pattern::reason).transpose()?,
+        identity: table.get("identity")?,
+        probes: table.get("probes")?,
+        result: table.get("result")?,
+    };
+    table.finish()?;
+    Ok(pattern)
 }
 
 /// `"absent"`, `"unreadable"`, `"tombstone user"`, or `{ account = "alice", network = "canton:local",

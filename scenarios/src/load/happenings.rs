@@ -9,7 +9,8 @@ use super::problem::Problem;
 use super::tree::{Node, Table, Tree};
 use super::values::{accounts, provider_error, word};
 use crate::model::{
-    Action, HookBehaviour, HookDoes, HookName, HookPlan, Restart, StoreCall, StoreDeed, Until,
+    Action, Command, HookBehaviour, HookDoes, HookName, HookPlan, Restart, StoreCall, StoreDeed,
+    Until,
 };
 
 /// How long `until` waits, unless the step says otherwise.
@@ -106,6 +107,11 @@ pub(super) fn other(table: &mut Table<'_>) -> Result<Notice, Problem> {
             },
         },
     )
+}
+
+pub(super) fn second(table: &mut Table<'_>) -> Result<Command, Problem> {
+    let node = actor(table, "second")?;
+    word(node, "something a user does there", Command::ALL)
 }
 
 pub(super) fn hook(table: &mut Table<'_>) -> Result<Action, Problem> {

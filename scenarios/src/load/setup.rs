@@ -43,6 +43,12 @@ pub(super) fn session(node: &Node) -> Result<SessionSetup, Problem> {
     let mut table = node.table("`[session]`")?;
     table.set("store", &mut setup.store)?;
     table.set("bus", &mut setup.bus)?;
+    table.set("shared", &mut setup.shared)?;
+    if setup.shared && (setup.bus || !setup.store) {
+        return Err(node.problem(
+            "`shared` needs a store, and takes the place of `bus`: a session hears of others one way",
+        ));
+    }
     table.set("event_capacity", &mut setup.event_capacity)?;
     if let Some(node) = table.node("budget") {
         let mut table = node.table("`session.budget`")?;

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use super::problem::{Problem, suggestion};
 use super::tree::Node;
-use crate::model::{Action, Check, Deed, Expect, HookName, RecordPattern, Restart, Scenario, Step};
+use crate::model::{
+    Action, Check, Command, Deed, Expect, HookName, RecordPattern, Restart, Scenario, Step,
+};
 
 /// What was begun before a step.
 #[derive(Default)]
@@ -16,7 +18,11 @@ struct Before {
     kept: BTreeSet<String>,
     /// Whether the last handle was dropped.
     dropped: bool,
+    /// Whether a second process runs.
+    second: bool,
 }
+
+const NOT_SHARED: &str = "the store is not shared: set `shared = true` in `[session]`";
 
 pub(super) fn check(scenario: &Scenario, nodes: &[Node]) -> Result<(), Problem> {
     if nodes.is_empty() {
@@ -40,6 +46,12 @@ fn check_step(scenario: &Scenario, step: &Step, before: &mut Before) -> Result<(
         }
         Some(Action::Other(_)) if !scenario.session.bus => {
             return Err("nobody shares this session: set `bus = true` in `[session]`".into());
+        }
+        Some(Action::Second(command)) => {
+            if !scenario.session.shared {
+                return Err(NOT_SHARED.into());
+            }
+            before.second = *command != Command::Close;
         }
         Some(Action::Hook(name, _)) => {
             let (set, key) = match name {
@@ -134,6 +146,10 @@ fn check_expect(
         }
         Check::Notices(_) if !scenario.session.bus => {
             Err("nobody shares this session: set `bus = true` in `[session]`".into())
+        }
+        Check::Second(_) if !scenario.session.shared => Err(NOT_SHARED.into()),
+        Check::Second(_) if !before.second => {
+            Err("there is no second process yet: begin with `second = \"connect\"`".into())
         }
         Check::Status(_)
         | Check::Accounts(_)

@@ -16,6 +16,8 @@ pub(crate) enum Action {
     Store(StoreDeed),
     /// Another process says something on the bus.
     Other(Notice),
+    /// The user of a second process gives a command.
+    Second(Command),
     /// A hook behaves differently from now on.
     Hook(HookName, HookPlan),
     Advance(Duration),

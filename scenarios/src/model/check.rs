@@ -51,6 +51,10 @@ pub(crate) enum Check {
     Hooks(String, u64),
     /// Everything the invalidation hook was told since the last look.
     Invalidations(Vec<String>),
+    /// How often anybody wrote to the store so that it took effect.
+    Writes(u64),
+    /// What is to be seen of the second process.
+    Second(SecondPattern),
     /// How many records were set aside because they could not be read.
     Aside(u64),
     /// The time since the start.
@@ -96,6 +100,19 @@ pub(crate) enum ResultPattern {
 }
 
 pub(crate) type ErrorPattern = Value;
+
+/// What is expected of the second process; what is not named is not looked at.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SecondPattern {
+    pub(crate) status: Option<String>,
+    pub(crate) reason: Option<String>,
+    /// `"none"` for nobody.
+    pub(crate) identity: Option<String>,
+    /// How often it asked the wallet, from the start.
+    pub(crate) probes: Option<usize>,
+    /// How the last command ended, by name.
+    pub(crate) result: Option<String>,
+}
 
 #[derive(Clone, Debug)]
 pub(crate) enum RecordPattern {

@@ -37,6 +37,8 @@ impl Default for WalletSetup {
 pub(crate) struct SessionSetup {
     pub(crate) store: bool,
     pub(crate) bus: bool,
+    /// Whether it hears of others by what they write to the store.
+    pub(crate) shared: bool,
     pub(crate) event_capacity: usize,
     /// Reconnect attempts a second and at once, where a budget is shared.
     pub(crate) budget: Option<(u32, u32)>,
@@ -52,6 +54,7 @@ impl Default for SessionSetup {
         Self {
             store: true,
             bus: false,
+            shared: false,
             event_capacity: 4096,
             budget: None,
             reauth: None,

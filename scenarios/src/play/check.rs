@@ -74,6 +74,14 @@ impl World<'_> {
                 let seen = self.store.aside() as u64;
                 one(seen == *wanted, wanted.to_string(), seen.to_string())
             }
+            Check::Writes(wanted) => {
+                let seen = self.store.written();
+                one(seen == *wanted, wanted.to_string(), seen.to_string())
+            }
+            Check::Second(wanted) => match &self.second {
+                Some(second) => second.rows(wanted),
+                None => one(false, "a second process", "none"),
+            },
             Check::Elapsed(wanted) => {
                 let seen = self.elapsed();
                 one(self.is_time(*wanted, seen), short(*wanted), short(seen))

@@ -148,7 +148,7 @@ fn unknown(name: &str) -> String {
     format!("nothing was started under the name `{name}`")
 }
 
-async fn command_work(command: Command, session: Session) -> Value {
+pub(super) async fn command_work(command: Command, session: Session) -> Value {
     match command {
         Command::Connect => results::connect(&session.connect().await),
         Command::Restore => results::restore(&session.restore().await),

@@ -17,6 +17,7 @@ pub(super) fn describe(action: &Action) -> String {
             Notice::NetworkChanged { network } => format!("another process is now on {network}"),
             other => format!("another process says {other:?}"),
         },
+        Action::Second(command) => format!("{} in the second process", command.name()),
         Action::Hook(HookName::Reauth, _) => "hook reauth behaves differently".into(),
         Action::Hook(HookName::Invalidate, _) => "hook invalidate behaves differently".into(),
         Action::Advance(by) => format!("{} pass", short(*by)),

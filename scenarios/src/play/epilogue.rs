@@ -25,6 +25,9 @@ pub(super) async fn play(world: &mut World<'_>) -> Vec<Failure> {
             failures.push(failure("`close` was not answered within 10m".into()));
         }
     }
+    if let Err(message) = world.close_second().await {
+        failures.push(failure(message));
+    }
     world.pace.settle().await;
     for started in &world.started {
         if started.result().is_none() {
@@ -36,7 +39,8 @@ pub(super) async fn play(world: &mut World<'_>) -> Vec<Failure> {
     if world.watched_afterwards {
         failures.extend(silence(world).await.map(failure));
     }
-    for broken in world.log.broken() {
+    let elsewhere = world.second.iter().flat_map(|it| it.broken());
+    for broken in world.log.broken().into_iter().chain(elsewhere) {
         failures.push(failure(broken));
     }
     world.looked = Looked::default();
@@ -53,14 +57,16 @@ async fn silence(world: &World<'_>) -> Option<String> {
             .flatten()
             .map(super::hooks::ScriptedHook::calls)
             .sum();
-        (calls, hooks, world.store.writes(), world.log.len())
+        let second = world.second.as_ref().map(|it| it.activity());
+        let writes = (world.store.writes(), world.store.written());
+        (calls, hooks, writes, world.log.len(), second)
     };
     let before = activity(world);
     world.pace.advance(AFTERWARDS).await;
     let after = activity(world);
     (before != after).then(|| {
         format!(
-            "something ran after the session was closed: (calls, hooks, writes, events) were \
+            "something ran after the session was closed: (calls, hooks, writes, events, second process) were \
              {before:?} and became {after:?}"
         )
     })

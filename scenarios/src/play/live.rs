@@ -276,6 +276,9 @@ fn action_reason(
             Ok(Some((command, _))) => (!supports(&command)).then(|| nobody(deed)),
             Ok(None) => (!controlled).then(|| nobody(deed)),
         },
+        Action::Second(_) => {
+            Some("a second process is played beside a scripted wallet only".into())
+        }
         Action::Advance(by) if *by > time.longest() => Some(match time {
             Time::Real => format!("it would take {} of real time", short(*by)),
             Time::Stepped => format!("{} are too many timers to stop at", short(*by)),

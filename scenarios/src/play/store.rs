@@ -4,6 +4,7 @@
 mod keys;
 
 use std::future::pending;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -11,7 +12,8 @@ use std::time::Duration;
 use moorline::snapshot::DisconnectReason;
 use moorline::store::backend::{Backend, Blob, Memory, Slot};
 use moorline::store::{
-    EncryptedStore, Record, RecordName, Revision, Store, StoreError, StoreFuture, Stored, Tombstone,
+    Changes, EncryptedStore, Record, RecordName, Revision, Store, StoreError, StoreFuture, Stored,
+    Tombstone,
 };
 use moorline::{Account, NetworkId, Timestamp};
 
@@ -28,6 +30,8 @@ pub(super) struct ScriptedStore {
     /// As another process has it open, whose key is never lost.
     other: EncryptedStore<Memory>,
     mood: Arc<Mutex<Mood>>,
+    /// How many writes took effect, whoever made them.
+    written: Arc<AtomicU64>,
 }
 
 struct Mood {
@@ -71,6 +75,7 @@ impl Default for ScriptedStore {
             mood: Arc::new(Mutex::new(mood)),
             memory,
             keys,
+            written: Arc::default(),
         }
     }
 }
@@ -129,6 +134,34 @@ impl ScriptedStore {
         self.keys.lose(lost);
     }
 
+    /// As a second process has it open: nothing is done to it.
+    pub(super) fn elsewhere(&self) -> Self {
+        let keys = self.keys.never_lost();
+        let mood = Mood {
+            own: EncryptedStore::new(self.memory.clone(), keys.clone(), APPLICATION),
+            load: Treatment::Works,
+            write: Treatment::Works,
+            damaged: None,
+            first: None,
+            writes: 0,
+        };
+        Self {
+            mood: Arc::new(Mutex::new(mood)),
+            keys,
+            ..self.clone()
+        }
+    }
+
+    /// How many writes took effect, whoever made them.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    fn count<T>(&self, result: &Result<T, StoreError>) {
+        let written = u64::from(result.is_ok());
+        self.written.fetch_add(written, Ordering::Relaxed);
+    }
+
     pub(super) fn writes(&self) -> u64 {
         self.lock().writes
     }
@@ -182,11 +215,11 @@ impl ScriptedStore {
             .peek()
             .map_or(Revision::NONE, |stored| stored.revision());
         // What cannot be read stays: the other process fares no better.
-        let _refused = at_once(write(revision));
+        self.count(&at_once(write(revision)));
     }
 
     /// Notes the first record, for [`replay`](Self::replay).
-    fn written(&self) {
+    fn note_first(&self) {
         let current = self.current();
         let mut mood = self.lock();
         if mood.first.is_none() {
@@ -258,7 +291,8 @@ impl Store for ScriptedStore {
         Box::pin(async move {
             self.pass(true).await?;
             let saved = self.own().save(name, record, expected).await;
-            self.written();
+            self.count(&saved);
+            self.note_first();
             saved
         })
     }
@@ -271,7 +305,9 @@ impl Store for ScriptedStore {
     ) -> StoreFuture<'a, Revision> {
         Box::pin(async move {
             self.pass(true).await?;
-            self.own().erase(name, tombstone, expected).await
+            let erased = self.own().erase(name, tombstone, expected).await;
+            self.count(&erased);
+            erased
         })
     }
 
@@ -281,5 +317,13 @@ impl Store for ScriptedStore {
 
     fn list(&self) -> StoreFuture<'_, Vec<RecordName>> {
         Box::pin(async move { self.own().list().await })
+    }
+
+    fn changes(&self) -> Option<Changes> {
+        self.own().changes()
+    }
+
+    fn slot<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Option<Slot>> {
+        Box::pin(async move { self.own().slot(name).await })
     }
 }

@@ -12,6 +12,9 @@ use crate::model::{Target, Utterance, WalletDeed};
 
 impl World<'_> {
     pub(super) async fn wallet(&mut self, deed: &WalletDeed) -> Result<(), String> {
+        if let Some(second) = &self.second {
+            second.wallet(deed);
+        }
         match &self.side {
             Side::Scripted(_, control) => {
                 let control = control.clone();

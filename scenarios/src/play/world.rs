@@ -7,7 +7,7 @@ use std::time::Duration;
 use moorline::clock::{Clock, SystemClock, VirtualClock};
 use moorline::policy::ReconnectBudget;
 use moorline::session::EventStream;
-use moorline::sync::{Bus, LocalBus, Notice};
+use moorline::sync::{Bus, LocalBus, Notice, StoreBus};
 use moorline::{Provider, Session, Snapshot, Timestamp};
 use moorline_scripted::{Arranged, Arrangement, Control, Flying, ScriptedWallet, What, Wire};
 use serde_json::Value;
@@ -21,6 +21,7 @@ use super::matching::Times;
 use super::named::Named;
 use super::pace::{Pace, Stillness};
 use super::recorder::{Log, record};
+use super::second::Second;
 use super::store::{RECORD, ScriptedStore};
 use crate::model::{Check, Expect, Restart, Scenario};
 
@@ -34,6 +35,8 @@ pub(super) struct World<'s> {
     pub(super) clock: Option<Arc<VirtualClock>>,
     pub(super) side: Side<'s>,
     pub(super) store: ScriptedStore,
+    /// A second process on the same store and wallet, where the store is shared.
+    pub(super) second: Option<Second>,
     pub(super) other: Box<dyn Bus>,
     pub(super) notices: Arc<Mutex<Vec<Notice>>>,
     pub(super) reauth: Option<ScriptedHook>,
@@ -116,31 +119,41 @@ impl Started {
     }
 }
 
+fn scripted_wallet(scenario: &Scenario, start: Timestamp) -> ScriptedWallet {
+    let setup = &scenario.wallet;
+    ScriptedWallet::new()
+        .account_list(setup.accounts.clone())
+        .network(setup.network.clone())
+        .link(setup.link)
+        .expires_at(setup.expires_in.map(|after| start.saturating_add(after)))
+        .capabilities(setup.capabilities)
+}
+
 impl<'s> World<'s> {
     /// A world in virtual time. Call it on the paused runtime.
     pub(super) fn scripted(scenario: &'s Scenario, seed: u64, stillness: Stillness) -> Self {
-        let setup = &scenario.wallet;
         let start = Timestamp::from_millis(START);
-        let mut wallet = ScriptedWallet::new()
-            .account_list(setup.accounts.clone())
-            .network(setup.network.clone())
-            .link(setup.link)
-            .expires_at(setup.expires_in.map(|after| start.saturating_add(after)))
-            .capabilities(setup.capabilities);
-        for (call, script) in &setup.on {
+        let mut wallet = scripted_wallet(scenario, start);
+        for (call, script) in &scenario.wallet.on {
             wallet = wallet.on(call.clone(), script.clone());
         }
         let (provider, control) = wallet.build();
         let side = Side::Scripted(Arc::new(provider), control);
         let clock = Arc::new(VirtualClock::starting_at(start));
-        Self::new(
+        let mut world = Self::new(
             scenario,
             seed,
             Pace::Virtual(stillness),
             start,
             Some(clock),
             side,
-        )
+        );
+        if scenario.session.shared {
+            let (provider, control) = scripted_wallet(scenario, start).build();
+            let store = world.store.elsewhere();
+            world.second = Some(Second::new(Arc::new(provider), control, store));
+        }
+        world
     }
 
     /// A world around a live wallet.
@@ -201,6 +214,7 @@ impl<'s> World<'s> {
             clock,
             side,
             store: ScriptedStore::default(),
+            second: None,
             other,
             notices,
             reauth: setup.reauth.as_ref().map(ScriptedHook::new),
@@ -342,7 +356,10 @@ impl<'s> World<'s> {
         if let Some(clock) = &self.clock {
             builder = builder.clock_dyn(clock.clone());
         }
-        if setup.store {
+        if setup.shared {
+            let bus = StoreBus::new(Arc::new(self.store.clone()));
+            builder = builder.shared(&bus.map_err(|error| error.to_string())?, RECORD);
+        } else if setup.store {
             builder = builder.store(self.store.clone(), RECORD);
         }
         if setup.bus {
