@@ -6,7 +6,9 @@ use tokio::sync::watch;
 
 use crate::provider::{Provider, ProviderError, ProviderPayload};
 use crate::snapshot::DisconnectReason;
-use crate::store::{Record, RecordName, Revision, Store, StoreFuture, Stored, Tombstone};
+use crate::store::{
+    Changes, Record, RecordName, Revision, Slot, Store, StoreFuture, Stored, Tombstone,
+};
 
 /// The store of one session. It writes under the name that the manager gave it, and adds what the
 /// provider needs to be built again.
@@ -158,5 +160,18 @@ impl Store for Place {
 
     fn list(&self) -> StoreFuture<'_, Vec<RecordName>> {
         self.store.list()
+    }
+
+    fn changes(&self) -> Option<Changes> {
+        self.store.changes()
+    }
+
+    fn slot<'a>(&'a self, _: &'a RecordName) -> StoreFuture<'a, Option<Slot>> {
+        Box::pin(async move {
+            match self.at().await {
+                At::Name { name, .. } => self.store.slot(&name).await,
+                At::Undecided | At::Nowhere => Ok(None),
+            }
+        })
     }
 }

@@ -10,6 +10,7 @@ mod lock;
 mod memory;
 #[cfg(feature = "redb")]
 mod redb;
+mod watch;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -11,11 +11,13 @@ use super::{Revision, Slot};
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Change {
-    /// Something was written here.
+    /// Something was written here, or removed.
     Written {
         /// Where.
         slot: Slot,
         /// The write. One that is not later than what was read already is no news.
+        /// [`Revision::NONE`] where it is not known, as after a removal: that is always to be
+        /// looked at.
         revision: Revision,
     },
     /// Something may have been missed: everything that matters is to be read again. Also the first

@@ -3,13 +3,33 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Record, RecordName, Revision, Store, StoreError, StoreFuture, Stored, Tombstone};
+use super::feed::Feed;
+use super::{
+    Change, Changes, Record, RecordName, Revision, Slot, Store, StoreError, StoreFuture, Stored,
+    Tombstone,
+};
 
 /// Keeps records in memory. Clones share them: sessions of one process, or a session before and
 /// after a simulated restart.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    records: Arc<Mutex<BTreeMap<RecordName, Stored>>>,
+    records: Arc<Mutex<BTreeMap<RecordName, Place>>>,
+    feed: Feed,
+}
+
+#[derive(Debug)]
+struct Place {
+    /// Names are numbered as they come: the number is the slot.
+    number: u64,
+    stored: Stored,
+}
+
+impl Place {
+    fn slot(&self) -> Slot {
+        let mut bytes = [0; 32];
+        bytes[24..].copy_from_slice(&self.number.to_be_bytes());
+        Slot::new(bytes)
+    }
 }
 
 impl MemoryStore {
@@ -20,16 +40,25 @@ impl MemoryStore {
 
     /// What stands under a name, without waiting.
     pub fn peek(&self, name: &RecordName) -> Stored {
-        self.lock().get(name).cloned().unwrap_or(Stored::Nothing)
+        let records = self.lock();
+        let place = records.get(name);
+        place.map_or(Stored::Nothing, |place| place.stored.clone())
     }
 
     /// Puts something under a name whatever stands there, as another process might. Its revision
     /// should be higher than the present one.
     pub fn put(&self, name: RecordName, stored: Stored) {
-        self.lock().insert(name, stored);
+        let revision = stored.revision();
+        let slot = {
+            let mut records = self.lock();
+            let place = place(&mut records, &name);
+            place.stored = stored;
+            place.slot()
+        };
+        self.feed.tell(Change::Written { slot, revision });
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<RecordName, Stored>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RecordName, Place>> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -39,18 +68,32 @@ impl MemoryStore {
         expected: Revision,
         write: impl FnOnce(Revision) -> Stored,
     ) -> Result<Revision, StoreError> {
-        let mut records = self.lock();
-        let found = records.get(name).map_or(Revision::NONE, Stored::revision);
-        if found != expected {
-            return Err(StoreError::Conflict {
-                name: name.clone(),
-                expected,
-                found,
-            });
-        }
-        records.insert(name.clone(), write(found.next()));
-        Ok(found.next())
+        let (slot, revision) = {
+            let mut records = self.lock();
+            let place = place(&mut records, name);
+            let found = place.stored.revision();
+            if found != expected {
+                return Err(StoreError::Conflict {
+                    name: name.clone(),
+                    expected,
+                    found,
+                });
+            }
+            place.stored = write(found.next());
+            (place.slot(), found.next())
+        };
+        self.feed.tell(Change::Written { slot, revision });
+        Ok(revision)
     }
+}
+
+fn place<'a>(records: &'a mut BTreeMap<RecordName, Place>, name: &RecordName) -> &'a mut Place {
+    // Nothing is ever taken out: no number is given twice.
+    let number = records.len() as u64;
+    records.entry(name.clone()).or_insert(Place {
+        number,
+        stored: Stored::Nothing,
+    })
 }
 
 impl Store for MemoryStore {
@@ -87,7 +130,21 @@ impl Store for MemoryStore {
     }
 
     fn list(&self) -> StoreFuture<'_, Vec<RecordName>> {
-        Box::pin(async move { Ok(self.lock().keys().cloned().collect()) })
+        Box::pin(async move {
+            let records = self.lock();
+            let written = records
+                .iter()
+                .filter(|(_, place)| place.stored != Stored::Nothing);
+            Ok(written.map(|(name, _)| name.clone()).collect())
+        })
+    }
+
+    fn changes(&self) -> Option<Changes> {
+        Some(self.feed.listen())
+    }
+
+    fn slot<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Option<Slot>> {
+        Box::pin(async move { Ok(Some(place(&mut self.lock(), name).slot())) })
     }
 }
 

@@ -47,6 +47,17 @@ macro_rules! store_on_records {
             fn list(&self) -> StoreFuture<'_, Vec<RecordName>> {
                 Box::pin(self.records.list())
             }
+
+            fn changes(&self) -> Option<$crate::store::Changes> {
+                self.records.backend.changes()
+            }
+
+            fn slot<'a>(
+                &'a self,
+                name: &'a RecordName,
+            ) -> StoreFuture<'a, Option<$crate::store::Slot>> {
+                Box::pin(async move { Ok(Some(self.records.slot(name).await?)) })
+            }
         }
     };
 }
@@ -202,6 +213,11 @@ impl<B: Backend, P: Protection> Records<B, P> {
             Err(error) => return Err(store_error(name, error)),
         }
         self.protection.floor(slot).await
+    }
+
+    pub(super) async fn slot(&self, name: &RecordName) -> Result<Slot, StoreError> {
+        let ready = self.protection.ready(&self.backend).await?;
+        Ok(self.protection.slot(&ready, name))
     }
 
     pub(super) async fn list(&self) -> Result<Vec<RecordName>, StoreError> {

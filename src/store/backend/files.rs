@@ -4,11 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::fs::{FileSystem, RealFs, create_private_folder};
 use super::lock::Lock;
+use super::watch::Watcher;
 use super::{Backend, BackendError, BackendFuture, Blob, Slot, blocking};
-use crate::store::Revision;
+use crate::store::{Changes, Revision};
 
 /// What every file begins with; the revision follows in eight bytes, then what was written.
 const MAGIC: &[u8; 8] = b"MOORREC1";
@@ -27,15 +29,22 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 /// in one step, so that a crash at any moment leaves the old bytes or the new. Files are readable
 /// by their owner only. Processes that share the folder are kept in order by advisory locks: use a
 /// file system that has them (most network file systems do not, or not reliably).
+///
+/// [`changes`](Backend::changes) tells what any process writes into the folder. Linux says so by
+/// itself; elsewhere, or where it refuses (too many watches), the folder is looked at every 500 ms.
+/// It costs one thread as long as anybody listens.
 #[derive(Clone)]
 pub struct Files {
     inner: Arc<Inner>,
+    /// How often to look for changes, instead of waiting to be told.
+    interval: Option<Duration>,
 }
 
 struct Inner {
     folder: PathBuf,
     locks: PathBuf,
     fs: Box<dyn FileSystem>,
+    watcher: Watcher,
 }
 
 impl Files {
@@ -54,16 +63,37 @@ impl Files {
     fn with_fs(folder: PathBuf, fs: Box<dyn FileSystem>) -> Result<Self, BackendError> {
         let locks = folder.join("locks");
         create_private_folder(&locks).map_err(|error| failed("made", &locks, &error))?;
-        let inner = Inner { folder, locks, fs };
+        let inner = Inner {
+            folder,
+            locks,
+            fs,
+            watcher: Watcher::default(),
+        };
         inner.sweep()?;
         Ok(Self {
             inner: Arc::new(inner),
+            interval: None,
         })
+    }
+
+    /// Has [`changes`](Backend::changes) look at the folder this often (at least every
+    /// millisecond) instead of waiting to be told, for file systems where nobody says what other
+    /// computers write. Counts from the first listener on. Default: only where the operating system
+    /// does not tell, every 500 ms.
+    #[must_use]
+    pub fn polling(mut self, interval: Duration) -> Self {
+        self.interval = Some(interval.max(Duration::from_millis(1)));
+        self
     }
 
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.inner.folder
+    }
+
+    #[cfg(test)]
+    pub(super) fn watcher(&self) -> &Watcher {
+        &self.inner.watcher
     }
 
     /// The file a slot stands in.
@@ -74,7 +104,7 @@ impl Files {
 
 impl Inner {
     fn path(&self, slot: Slot) -> PathBuf {
-        self.folder.join(format!("{slot}.{RECORD}"))
+        self.folder.join(file_name(slot))
     }
 
     /// One of 256 locks, by the slot: writers of different records seldom meet.
@@ -170,8 +200,7 @@ impl Inner {
         let mut slots: Vec<Slot> = self
             .names()?
             .iter()
-            .filter(|path| has_extension(path, RECORD))
-            .filter_map(|path| Slot::parse(path.file_stem()?.to_str()?))
+            .filter_map(|path| slot_of(path.file_name()?.to_str()?))
             .collect();
         slots.sort_unstable();
         Ok(slots)
@@ -205,23 +234,39 @@ fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|it| it == extension)
 }
 
+/// The file a slot stands in.
+pub(super) fn file_name(slot: Slot) -> String {
+    format!("{slot}.{RECORD}")
+}
+
+/// The slot that stands in a file, if it is one of records.
+pub(super) fn slot_of(file_name: &str) -> Option<Slot> {
+    let (slot, extension) = file_name.split_once('.')?;
+    (extension == RECORD).then(|| Slot::parse(slot)).flatten()
+}
+
+/// The revision of the record in a file, if there is one.
+pub(super) fn revision_of(path: &Path) -> Option<Revision> {
+    let mut header = [0; HEADER];
+    io::Read::read_exact(&mut std::fs::File::open(path).ok()?, &mut header).ok()?;
+    revision_in(&header)
+}
+
+fn revision_in(header: &[u8]) -> Option<Revision> {
+    let number = header.strip_prefix(MAGIC.as_slice())?.try_into().ok()?;
+    Some(Revision::new(u64::from_be_bytes(number)))
+}
+
 fn parse(path: &Path, mut bytes: Vec<u8>) -> Result<Blob, BackendError> {
     let header = bytes.get(..HEADER).filter(|_| bytes.len() <= LARGEST);
-    let revision = header
-        .and_then(|header| header.strip_prefix(MAGIC.as_slice()))
-        .and_then(|number| number.try_into().ok())
-        .map(u64::from_be_bytes);
-    let Some(revision) = revision else {
+    let Some(revision) = header.and_then(revision_in) else {
         return Err(BackendError::damaged(format!(
             "{} is not a whole record file",
             path.display()
         )));
     };
     bytes.drain(..HEADER);
-    Ok(Blob {
-        revision: Revision::new(revision),
-        bytes,
-    })
+    Ok(Blob { revision, bytes })
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> BackendError {
@@ -256,6 +301,10 @@ impl Backend for Files {
     fn list(&self) -> BackendFuture<'_, Vec<Slot>> {
         let inner = self.inner.clone();
         Box::pin(blocking(move || inner.list()))
+    }
+
+    fn changes(&self) -> Option<Changes> {
+        self.inner.watcher.listen(&self.inner.folder, self.interval)
     }
 }
 

@@ -9,7 +9,8 @@ use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefini
 
 use super::fs::create_private_folder;
 use super::{Backend, BackendError, BackendFuture, Blob, Slot, blocking};
-use crate::store::Revision;
+use crate::store::feed::Feed;
+use crate::store::{Change, Changes, Revision};
 
 /// Revision and bytes.
 type Value = (u64, &'static [u8]);
@@ -31,6 +32,8 @@ pub struct Redb {
 struct Inner {
     path: PathBuf,
     database: Database,
+    /// The database belongs to this process: nobody else writes.
+    feed: Feed,
 }
 
 impl Redb {
@@ -68,7 +71,11 @@ impl Redb {
             }
             Err(error) => return Err(cannot(&error)),
         };
-        let inner = Inner { path, database };
+        let inner = Inner {
+            path,
+            database,
+            feed: Feed::default(),
+        };
         // Makes the table, so that reading finds one.
         inner.change(|_| Ok(()))?;
         Ok(Self {
@@ -121,7 +128,25 @@ impl Inner {
             let value = (blob.revision.number(), blob.bytes.as_slice());
             records.insert(slot.as_bytes(), value).map_err(storage)?;
             Ok(())
-        })
+        })?;
+        self.tell(slot, blob.revision);
+        Ok(())
+    }
+
+    fn remove(&self, slot: Slot, expected: Revision) -> Result<(), BackendError> {
+        let removed = self.change(|records| {
+            check(records, slot, expected)?;
+            let removed = records.remove(slot.as_bytes()).map_err(storage)?;
+            Ok(removed.is_some())
+        })?;
+        if removed {
+            self.tell(slot, Revision::NONE);
+        }
+        Ok(())
+    }
+
+    fn tell(&self, slot: Slot, revision: Revision) {
+        self.feed.tell(Change::Written { slot, revision });
     }
 
     fn set_aside(&self, slot: Slot) -> Result<Option<String>, BackendError> {
@@ -141,6 +166,9 @@ impl Inner {
             }
         };
         transaction.commit().map_err(storage)?;
+        if moved {
+            self.tell(slot, Revision::NONE);
+        }
         Ok(moved.then(|| format!("a table of its own in {}", self.path.display())))
     }
 
@@ -187,18 +215,16 @@ impl Backend for Redb {
 
     fn remove(&self, slot: Slot, expected: Revision) -> BackendFuture<'_, ()> {
         let inner = self.inner.clone();
-        Box::pin(blocking(move || {
-            inner.change(|records| {
-                check(records, slot, expected)?;
-                records.remove(slot.as_bytes()).map_err(storage)?;
-                Ok(())
-            })
-        }))
+        Box::pin(blocking(move || inner.remove(slot, expected)))
     }
 
     fn list(&self) -> BackendFuture<'_, Vec<Slot>> {
         let inner = self.inner.clone();
         Box::pin(blocking(move || inner.list()))
+    }
+
+    fn changes(&self) -> Option<Changes> {
+        Some(self.inner.feed.listen())
     }
 }
 
