@@ -5,6 +5,8 @@
 //! receiver ask its own wallet. Receiving never sends.
 
 mod fence;
+#[cfg(feature = "stores")]
+pub mod lease;
 mod local;
 
 use serde::{Deserialize, Serialize};

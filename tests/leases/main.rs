@@ -1,0 +1,6 @@
+//! Leases over a backend, in virtual time and in real time.
+
+#![cfg(feature = "stores")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
+
+mod takeover;
