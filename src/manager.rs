@@ -39,6 +39,11 @@
 //! ```
 
 mod builder;
+#[cfg(feature = "stores")]
+mod cluster;
+#[cfg(not(feature = "stores"))]
+#[path = "manager/alone.rs"]
+mod cluster;
 mod error;
 mod event;
 mod inner;
@@ -58,6 +63,8 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 pub use self::builder::{IdleAction, NextActive, SessionManagerBuilder, WhenFull};
+#[cfg(feature = "stores")]
+pub use self::cluster::TakeOver;
 pub use self::error::ManagerError;
 pub use self::event::{CloseReason, ManagerEvent, ManagerEventKind, ManagerEvents, ManagerItem};
 use self::inner::Inner;
@@ -153,6 +160,7 @@ impl SessionManager {
         let started = self.inner().begin(provider, None)?;
         let connected = started.session.connect().await;
         connected.map_err(ManagerError::Connect)?;
+        self.inner().claim_login(&started).await?;
         // Nothing is awaited from here on: it has joined, or it is gone.
         self.inner().join(&started, activate)
     }
@@ -202,7 +210,7 @@ impl SessionManager {
 
     async fn log_out(&self, who: Option<Who>) -> Result<LogoutReport, ManagerError> {
         let policy = self.inner().config.next_active;
-        let (entry, key, active) = self.inner().with(|state| {
+        let left = self.inner().with(|state| {
             let id = match &who {
                 Some(who) => state.find(who)?,
                 None => state.active().ok_or(ManagerError::NoActiveSession)?,
@@ -211,7 +219,13 @@ impl SessionManager {
             let entry = entry.ok_or(ManagerError::NoActiveSession)?;
             let key = entry.key.clone().ok_or(ManagerError::NoActiveSession)?;
             Ok((entry, key, state.active_key()))
-        })?;
+        });
+        let (entry, key, active) = match left {
+            Err(ManagerError::NotFound { who }) => {
+                return self.inner().log_out_elsewhere(&who).await;
+            }
+            left => left?,
+        };
         let disconnect = self.inner().end(entry).await;
         Ok(LogoutReport {
             key,
@@ -321,12 +335,16 @@ impl SessionManager {
                 let _ended = ended.wait_for(|ended| *ended).await.is_ok();
                 return;
             }
+            if let Some(cluster) = inner.cluster() {
+                cluster.stop();
+            }
             inner.do_chores();
             let sessions = inner.with(|state| state.all_sessions());
             for session in sessions {
                 inner.spawn(async move { session.close().await });
             }
             inner.quiet().await;
+            inner.release_all().await;
             chores.abort();
             if let Some(store) = &inner.config.store
                 && let Err(error) = inner.try_save(store).await

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::builder::{Config, IdleAction, WhenFull};
+use super::cluster::Cluster;
 use super::error::ManagerError;
 use super::event::{CloseReason, ManagerEventKind};
 use super::key::SessionKey;
@@ -38,6 +39,7 @@ pub(super) struct Inner {
     jobs: watch::Sender<usize>,
     /// Whether everything has ended.
     pub(super) ended: watch::Sender<bool>,
+    pub(super) cluster: Option<Cluster>,
     me: Weak<Self>,
     state: Mutex<State>,
 }
@@ -88,6 +90,9 @@ impl Inner {
     pub(super) fn new(config: Config, runtime: Handle) -> Arc<Self> {
         let times = Arc::new(Times::new(config.clock.clone()));
         let namespace = config.namespace.clone();
+        let (settings, store) = (config.cluster.clone(), config.store.clone());
+        let cluster = settings.zip(store);
+        let cluster = cluster.map(|(settings, store)| Cluster::new(settings, store));
         Arc::new_cyclic(|me| Self {
             state: Mutex::new(State::new(times.clone(), namespace, config.event_capacity)),
             config,
@@ -96,6 +101,7 @@ impl Inner {
             bell: Arc::default(),
             jobs: watch::Sender::new(0),
             ended: watch::Sender::new(false),
+            cluster,
             me: me.clone(),
         })
     }
@@ -162,6 +168,13 @@ impl Inner {
         provider: Arc<dyn Provider>,
     ) -> Result<(Session, Option<Arc<Place>>), ManagerError> {
         let config = &self.config;
+        let (provider, gate) = match &self.cluster {
+            Some(cluster) => {
+                let (provider, gate) = cluster.fence(provider);
+                (provider, Some(gate))
+            }
+            None => (provider, None),
+        };
         let mut builder = Session::builder_dyn(provider.clone())
             .policy(config.policy.clone())
             .clock_dyn(config.clock.clone());
@@ -183,7 +196,7 @@ impl Inner {
                     });
                 }
             };
-            Arc::new(Place::new(store, provider, Box::new(failed)))
+            Arc::new(Place::new(store, provider, Box::new(failed)).through(gate))
         });
         if let Some(place) = place.clone() {
             builder = builder.store_dyn(place, format!("{kind}-{id}"));
@@ -333,20 +346,25 @@ impl Inner {
         let end = self.spawn(async move {
             let report = session.disconnect().await;
             session.close().await;
-            inner.release(owned);
+            inner.release(owned).await;
             report
         });
         end.await.unwrap_or_default()
     }
 
     /// Nobody writes under this name any more.
-    fn release(&self, owned: Option<(RecordName, Arc<Place>)>) {
+    pub(super) async fn release(&self, owned: Option<(RecordName, Arc<Place>)>) {
         let Some((name, place)) = owned else { return };
-        let mut state = self.lock();
-        if let Some(owner) = state.owners.get(&name)
-            && owner.as_ptr() == Arc::as_ptr(&place)
         {
-            state.owners.remove(&name);
+            let mut state = self.lock();
+            if let Some(owner) = state.owners.get(&name)
+                && owner.as_ptr() == Arc::as_ptr(&place)
+            {
+                state.owners.remove(&name);
+            }
+        }
+        if let Some(gate) = place.gate() {
+            gate.right().release().await;
         }
     }
 }
@@ -401,8 +419,12 @@ impl Inner {
                             session.detach().await;
                         }
                         session.close().await;
-                        inner.release(owned);
+                        inner.release(owned).await;
                     });
+                }
+                Chore::Claim(id, name) => {
+                    let claiming = self.clone().reclaim(id, name);
+                    self.runtime.spawn(claiming);
                 }
                 Chore::Forget(name) => {
                     let inner = self.clone();

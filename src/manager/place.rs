@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use super::cluster::Gate;
 use crate::provider::{Provider, ProviderError, ProviderPayload};
 use crate::snapshot::DisconnectReason;
 use crate::store::{
@@ -19,6 +20,8 @@ pub(super) struct Place {
     /// What was stored of the provider: kept where the provider says nothing.
     kept: Mutex<Option<ProviderPayload>>,
     payload_failed: Box<dyn Fn(ProviderError) + Send + Sync>,
+    /// What it writes through in a cluster.
+    gate: Option<Arc<Gate>>,
 }
 
 /// Where it is.
@@ -45,7 +48,21 @@ impl Place {
             at: watch::Sender::new(At::Undecided),
             kept: Mutex::default(),
             payload_failed,
+            gate: None,
         }
+    }
+
+    /// Writes through this from now on.
+    pub(super) fn through(mut self, gate: Option<Arc<Gate>>) -> Self {
+        if let Some(gate) = &gate {
+            self.store = gate.clone();
+        }
+        self.gate = gate;
+        self
+    }
+
+    pub(super) fn gate(&self) -> Option<&Arc<Gate>> {
+        self.gate.as_ref()
     }
 
     /// Puts it under a name. The next write goes there.

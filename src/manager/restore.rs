@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::NextActive;
+use super::cluster::Previous;
 use super::error::ManagerError;
 use super::event::ManagerEventKind;
 use super::inner::Inner;
@@ -20,6 +21,8 @@ use crate::error::BuildError;
 use crate::provider::ProviderError;
 use crate::session::RestoreOutcome;
 use crate::store::{Record, RecordName, Store, StoreError, Stored};
+#[cfg(feature = "stores")]
+use crate::sync::lease::Member;
 
 /// How the restore of one stored session ended.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -36,6 +39,13 @@ pub enum Restored {
     Ended,
     /// There are as many sessions as may be.
     Full,
+    /// Another process holds it, and acts for it.
+    #[cfg(feature = "stores")]
+    HeldElsewhere {
+        /// Which.
+        #[serde(serialize_with = "super::cluster::serialize_holder")]
+        holder: Member,
+    },
     /// Its provider could not be built again. What is stored was left as it is.
     ProviderFailed {
         /// What the factory said.
@@ -94,10 +104,25 @@ impl RestoreReport {
 }
 
 /// One session to restore.
-struct Task {
+pub(super) struct Task {
     record: RecordName,
     last: Option<Timestamp>,
     active: bool,
+    /// If it is because nobody holds it any more.
+    pub(super) taken_over: Option<Previous>,
+}
+
+#[cfg(feature = "stores")]
+impl Task {
+    /// One that was asked for by name.
+    pub(super) fn one(record: RecordName) -> Self {
+        Self {
+            record,
+            last: None,
+            active: false,
+            taken_over: None,
+        }
+    }
 }
 
 impl Inner {
@@ -164,7 +189,7 @@ impl Inner {
     }
 
     /// What is to be restored, the active one first, then the most recently used.
-    async fn tasks(&self, store: &dyn Store) -> Result<Vec<Task>, StoreError> {
+    pub(super) async fn tasks(&self, store: &dyn Store) -> Result<Vec<Task>, StoreError> {
         let own = self.load_own(store).await?;
         let prefix = session_prefix(&self.config.namespace);
         let mut names: BTreeSet<RecordName> = store.list().await?.into_iter().collect();
@@ -174,6 +199,10 @@ impl Inner {
         names.retain(|name| name.as_str().starts_with(&prefix));
         {
             let mut state = self.lock();
+            if self.cluster().is_some() {
+                // Others may have logged in again.
+                state.memory.forgotten.clear();
+            }
             let State {
                 entries, memory, ..
             } = &mut *state;
@@ -191,13 +220,14 @@ impl Inner {
                 last: own.last.get(&record).copied(),
                 active: own.active.as_ref() == Some(&record),
                 record,
+                taken_over: None,
             })
             .collect();
         tasks.sort_by_key(|task| std::cmp::Reverse((task.active, task.last)));
         Ok(tasks)
     }
 
-    async fn restore_one(
+    pub(super) async fn restore_one(
         self: &Arc<Self>,
         store: &dyn Store,
         task: Task,
@@ -212,6 +242,15 @@ impl Inner {
             return (None, Restored::Unreadable { reason });
         };
         let key = Arc::new(SessionKey::new(identity.clone(), record.provider.clone()));
+        // Read again once it is certain that nobody else writes it.
+        let (claim, record) = match self.claim_stored(&task.record).await {
+            Ok(None) => (None, record),
+            Ok(Some(claim)) => match self.read(store, &task.record).await {
+                Ok(record) => (Some(claim), record),
+                Err(restored) => return (Some(key), restored),
+            },
+            Err(refused) => return (Some(key), refused.into()),
+        };
         let provider = match self.config.rebuild(&record) {
             Ok(Ok(provider)) => provider,
             Ok(Err(error)) => return (Some(key), Restored::ProviderFailed { error }),
@@ -224,8 +263,17 @@ impl Inner {
         if let Some(place) = &started.place {
             place.keep(record.provider_payload);
         }
+        if let Some(claim) = claim
+            && let Err(refused) = started.hold(claim).await
+        {
+            return (Some(key), refused.into());
+        }
         match self.join_stored(&started, identity, task.record, task.active) {
-            Ok(true) => {}
+            Ok(true) => {
+                if let Some(previous) = task.taken_over {
+                    self.tell_taken_over(&started, previous);
+                }
+            }
             Err(ManagerError::Full { .. }) => return (Some(key), Restored::Full),
             Ok(false) | Err(_) => return (Some(key), Restored::Superseded),
         }

@@ -68,6 +68,8 @@ pub(super) enum Chore {
     Drop(#[allow(dead_code)] ManagedSession),
     /// Remove a record that no session stands for any more.
     Forget(RecordName),
+    /// Get the lease of what a session is stored under now.
+    Claim(u64, RecordName),
 }
 
 pub(super) struct State {
@@ -118,7 +120,7 @@ impl State {
     }
 
     /// Like [`tell`](Self::tell), about a session that has left.
-    fn tell_of(&mut self, id: u64, key: Arc<SessionKey>, kind: ManagerEventKind) {
+    pub(super) fn tell_of(&mut self, id: u64, key: Arc<SessionKey>, kind: ManagerEventKind) {
         let at = self.times.wall();
         self.bulletin.tell(at, id, Some(key), || kind);
     }
@@ -193,6 +195,9 @@ impl State {
         }
         self.by_key.insert(key, id);
         if let Some(place) = &entry.place {
+            if place.gate().is_some_and(|gate| gate.right().named(&name)) {
+                self.chores.push(Chore::Claim(id, name.clone()));
+            }
             let before = self.owners.insert(name.clone(), Arc::downgrade(place));
             let before = before.and_then(|before| before.upgrade());
             if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, place)) {
@@ -233,6 +238,12 @@ impl State {
                 }
                 // Unless the other one is stored there.
                 self.chores.extend(entry.name.clone().map(Chore::Forget));
+            }
+            // Another writes there.
+            CloseReason::LeaseLost => {
+                if let Some(place) = &entry.place {
+                    place.take_away();
+                }
             }
             CloseReason::Idle | CloseReason::Capacity => {
                 if let Some(name) = entry.name.clone() {
