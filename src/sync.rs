@@ -4,10 +4,16 @@
 //! what it can be trusted for: a disconnect is final, a change of party or network makes the
 //! receiver ask its own wallet. Receiving never sends.
 
+#[cfg(any(feature = "nats", feature = "postgres"))]
+mod engine;
 mod fence;
 #[cfg(feature = "stores")]
 pub mod lease;
 mod local;
+#[cfg(feature = "nats")]
+pub mod nats;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 
 use serde::{Deserialize, Serialize};
 

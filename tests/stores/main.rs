@@ -4,6 +4,7 @@
 
 mod forgery;
 mod keys;
+mod promises;
 mod sessions;
 mod suite;
 mod support;
