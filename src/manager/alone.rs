@@ -10,6 +10,7 @@ use super::LogoutReport;
 use super::error::ManagerError;
 use super::inner::{Inner, Started};
 use super::key::Who;
+use super::place::Place;
 use super::restore::Restored;
 use crate::provider::Provider;
 use crate::store::{Record, RecordName, Revision, Store, StoreFuture, Stored, Tombstone};
@@ -108,6 +109,8 @@ impl Inner {
     pub(super) async fn reclaim(self: Arc<Self>, _id: u64, _name: RecordName) {}
 
     pub(super) async fn release_all(&self) {}
+
+    pub(super) fn insist(&self, _owned: &Option<(RecordName, Arc<Place>)>) {}
 
     pub(super) async fn log_out_elsewhere(&self, who: &Who) -> Result<LogoutReport, ManagerError> {
         Err(ManagerError::NotFound { who: who.clone() })

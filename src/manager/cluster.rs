@@ -105,6 +105,13 @@ impl Cluster {
         tasks.iter().for_each(AbortHandle::abort);
     }
 
+    /// Runs for as long as the manager does.
+    fn keep(&self, task: AbortHandle) {
+        let mut tasks = self.lock_tasks();
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(task);
+    }
+
     fn lock_tasks(&self) -> std::sync::MutexGuard<'_, Vec<AbortHandle>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -346,6 +346,9 @@ impl Inner {
         let end = self.spawn(async move {
             let report = session.disconnect().await;
             session.close().await;
+            if report.not_persisted.is_some() {
+                inner.insist(&owned);
+            }
             inner.release(owned).await;
             report
         });

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::Cluster;
+use super::{Cluster, RETRY, RETRY_CAP};
+use crate::clock::Timestamp;
 use crate::manager::error::ManagerError;
 use crate::manager::event::ManagerEventKind;
 use crate::manager::inner::Inner;
 use crate::manager::key::{SessionKey, Who, session_prefix};
 use crate::manager::managed::ManagedSession;
+use crate::manager::place::Place;
 use crate::manager::restore::{Restored, Task};
 use crate::manager::{LogoutReport, SessionManager};
 use crate::session::{DisconnectReport, RestoreOutcome};
 use crate::snapshot::DisconnectReason;
-use crate::store::{RecordName, StoreError, Stored, Tombstone};
+use crate::store::{RecordName, Store, StoreError, Stored, Tombstone};
 use crate::sync::lease::Member;
 
 /// How often the end of a session is written against a newer revision before that counts as failed.
@@ -179,6 +181,45 @@ impl Inner {
         }
         Err(conflict.map_or_else(not_found, store_error))
     }
+}
+
+impl Inner {
+    /// A user's disconnect that the store does not know of is written as soon as the store can be
+    /// reached: another process would bring the session back otherwise.
+    pub(in crate::manager) fn insist(&self, owned: &Option<(RecordName, Arc<Place>)>) {
+        let (Some(cluster), Some((name, _))) = (self.cluster(), owned) else {
+            return;
+        };
+        let (store, name) = (cluster.store.clone(), name.clone());
+        let said = self.times.wall();
+        let deadline = self.config.policy.deadlines.storage;
+        let writing = async move {
+            let mut wait = RETRY;
+            loop {
+                let written = tokio::time::timeout(deadline, end(&*store, &name, said)).await;
+                match written {
+                    Ok(Ok(())) => return,
+                    // Written by others meanwhile: looked at again at once.
+                    Ok(Err(StoreError::Conflict { .. })) => continue,
+                    Ok(Err(_)) | Err(_) => tokio::time::sleep(wait).await,
+                }
+                wait = (wait * 2).min(RETRY_CAP);
+            }
+        };
+        cluster.keep(self.runtime.spawn(writing).abort_handle());
+    }
+}
+
+/// Ends what stands there, unless that has begun after the user said so.
+async fn end(store: &dyn Store, name: &RecordName, said: Timestamp) -> Result<(), StoreError> {
+    let Stored::Record { record, revision } = store.load(name).await? else {
+        return Ok(());
+    };
+    if record.connected_at > said {
+        return Ok(());
+    }
+    let tombstone = Tombstone::new(DisconnectReason::User, said);
+    store.erase(name, tombstone, revision).await.map(|_| ())
 }
 
 fn store_error(error: StoreError) -> ManagerError {
