@@ -37,6 +37,13 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Several processes
+//!
+//! With the feature `stores`, managers in any number of processes share their sessions: they are
+//! given the same store and [`Leases`](crate::sync::lease::Leases) on one engine.
+//!
+#![cfg_attr(feature = "stores", doc = include_str!("manager/cluster.md"))]
 
 mod builder;
 #[cfg(feature = "stores")]

@@ -155,6 +155,12 @@ impl Inner {
         self.cluster.as_ref()
     }
 
+    /// Whether nobody else writes what stands under a name.
+    pub(super) fn owns(&self, name: &RecordName) -> bool {
+        let cluster = self.cluster();
+        cluster.is_none_or(|cluster| cluster.claims.holds(name))
+    }
+
     /// Gets the lease of a stored session, in a cluster.
     pub(super) async fn claim_stored(
         &self,
@@ -233,6 +239,12 @@ impl Inner {
             let reason = match cluster.claim(&name).await {
                 Ok(claim) => match gate.catch_up(&name).await {
                     Ok(()) if gate.right().is_moving_to(&name) => {
+                        // Under the lease of what was left behind, which goes then.
+                        if let Some(left) = gate.right().name()
+                            && let Err(error) = self.forget(&left).await
+                        {
+                            tracing::warn!(%error, "an outdated record could not be removed");
+                        }
                         return gate.hold(claim).await;
                     }
                     Ok(()) => return claim.release().await,

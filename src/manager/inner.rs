@@ -443,7 +443,7 @@ impl Inner {
         }
     }
 
-    async fn forget(&self, name: &RecordName) -> Result<(), StoreError> {
+    pub(super) async fn forget(&self, name: &RecordName) -> Result<(), StoreError> {
         let Some(store) = &self.config.store else {
             return Ok(());
         };
@@ -456,7 +456,7 @@ impl Inner {
                 .entries
                 .values()
                 .any(|entry| entry.name.as_ref() == Some(name));
-            if here {
+            if here || !self.owns(name) {
                 return Ok(());
             }
             state.memory.forgotten.insert(name.clone());

@@ -2,7 +2,7 @@
 //! each other under it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::store::{RecordName, Slot, Store};
 use crate::sync::lease::{Lease, LeaseError, Leases, Member};
@@ -38,7 +38,7 @@ pub(super) struct Claims {
     pub(super) leases: Leases,
     store: Arc<dyn Store>,
     turns: Mutex<HashMap<RecordName, Turn>>,
-    names: Mutex<HashMap<Slot, RecordName>>,
+    by_slot: Mutex<HashMap<Slot, Weak<Claim>>>,
 }
 
 impl Claims {
@@ -47,7 +47,7 @@ impl Claims {
             leases,
             store,
             turns: Mutex::default(),
-            names: Mutex::default(),
+            by_slot: Mutex::default(),
         }
     }
 
@@ -95,23 +95,33 @@ impl Claims {
                 error => Refused::Unavailable(error.to_string().into()),
             })?;
         let name = name.clone();
-        self.lock_names().insert(slot, name.clone());
         let claim = Arc::new(Claim { name, lease });
         *here = Arc::downgrade(&claim);
+        self.lock_slots().insert(slot, Arc::downgrade(&claim));
         Ok(claim)
     }
 
-    /// What stands in a slot, if a session here has or had its lease.
+    /// What stands in a slot, if its lease is here, or was.
     pub(super) fn name_of(&self, slot: Slot) -> Option<RecordName> {
-        self.lock_names().get(&slot).cloned()
+        let mut slots = self.lock_slots();
+        let claim = slots.get(&slot)?.upgrade();
+        if claim.is_none() {
+            slots.remove(&slot);
+        }
+        claim.map(|claim| claim.name.clone())
     }
 
-    /// Nobody here stands for this name any more.
-    pub(super) fn forget(&self, slot: Slot) {
-        self.lock_names().remove(&slot);
+    /// Whether the lease of what stands under a name is held here.
+    pub(super) fn holds(&self, name: &RecordName) -> bool {
+        let turn = self.turn(name);
+        // Somebody is just about to get it: it is not held.
+        let Ok(claim) = turn.try_lock() else {
+            return false;
+        };
+        claim.upgrade().is_some_and(|claim| claim.lease.is_held())
     }
 
-    fn lock_names(&self) -> std::sync::MutexGuard<'_, HashMap<Slot, RecordName>> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_slots(&self) -> MutexGuard<'_, HashMap<Slot, Weak<Claim>>> {
+        self.by_slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{RETRY, RETRY_CAP, TakeOver};
 use crate::manager::inner::Inner;
+use crate::manager::key::{SessionKey, session_prefix};
 use crate::snapshot::{DisconnectReason, Status};
 use crate::store::{Change, Changes, RecordName, Revision, Stored};
 use crate::sync::lease::{LeaseNews, News};
@@ -74,23 +75,17 @@ impl Inner {
         let Some(name) = cluster.claims.name_of(slot) else {
             return;
         };
-        let here = self.ids_under(&name);
-        if here.is_empty() && !self.lock().owners.contains_key(&name) {
-            cluster.claims.forget(slot);
-        }
-        for id in here {
-            let (inner, name) = (self.clone(), name.clone());
+        if let Some(id) = self.id_under(&name) {
+            let inner = self.clone();
             self.runtime.spawn(inner.look(id, name, Some(revision)));
         }
     }
 
-    fn ids_under(&self, name: &RecordName) -> Vec<u64> {
-        let state = self.lock();
-        let entries = state.entries.iter();
-        entries
-            .filter(|(_, entry)| entry.name.as_ref() == Some(name))
-            .map(|(id, _)| *id)
-            .collect()
+    /// The session that is stored under this name.
+    fn id_under(&self, name: &RecordName) -> Option<u64> {
+        let prefix = session_prefix(&self.config.namespace);
+        let key = SessionKey::from_record_name(name.as_str().strip_prefix(&prefix)?)?;
+        self.lock().by_key.get(&key).copied()
     }
 
     /// Something may have been missed.

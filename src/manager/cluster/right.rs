@@ -77,6 +77,12 @@ impl Right {
         now.claim().is_some_and(|claim| !claim.lease.is_held())
     }
 
+    /// Under which name it acts: while it moves, the one it leaves.
+    pub(super) fn name(&self) -> Option<RecordName> {
+        let now = self.now.borrow();
+        now.claim().map(|claim| claim.name.clone())
+    }
+
     /// The number of what it acts under.
     pub(super) fn epoch(&self) -> Option<u64> {
         let now = self.now.borrow();
