@@ -4,7 +4,7 @@
 //! scripts/services cargo test -p moorline --features nats,postgres --test engines
 //! ```
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod changes;
 mod contract;

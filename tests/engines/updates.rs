@@ -15,8 +15,8 @@ const UPDATES: u64 = 100_000;
 /// Connections of their own, as processes have.
 const CLIENTS: u64 = 3;
 /// Concurrent updates of each.
-const TASKS: u64 = 16;
-const SLOTS: u64 = 300;
+const TASKS: u64 = 12;
+const SLOTS: u64 = 400;
 
 on_every_engine! {
     no_update_is_lost;

@@ -56,6 +56,11 @@ impl Address {
                 };
             }
             let mut url = server.into_inner();
+            // A password with a `/` or `#` in it would end up here, and before it a place.
+            let rest = url.query().or_else(|| url.fragment());
+            if rest.is_some() || !matches!(url.path(), "" | "/") {
+                return Err(wrong());
+            }
             let cleaned = url.set_username("").and_then(|()| url.set_password(None));
             cleaned.map_err(|()| wrong())?;
             servers.push(ServerAddr::from_url(url).map_err(|_| wrong())?);
@@ -109,6 +114,9 @@ mod tests {
             "nats://ann:hunter2@a:port",
             "nats://ann:hun#hunter2@:4222",
             "nats://ann:hunter2@",
+            "nats://hun:12/34@a",
+            "nats://hun:12#34@a",
+            "nats://hun:12?34@a",
             "nats://ann:hunter2@a,",
             "",
         ] {

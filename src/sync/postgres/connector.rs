@@ -37,11 +37,17 @@ impl Connector {
         tls: &Tls,
     ) -> Result<Self, String> {
         // What the parser says may quote a password that was not escaped.
-        let mut config: Config = address.parse().map_err(|_| {
+        let wrong = || {
             "the address of the server cannot be understood; it is \
              postgres://user:password@host:port/database, with %XX for what is special in a URL"
                 .to_owned()
-        })?;
+        };
+        let mut config: Config = address.parse().map_err(|_| wrong())?;
+        // The parser ends a password at the first `@`: the rest of it would be told as a place.
+        let told = place(&config);
+        if told.contains('@') {
+            return Err(wrong());
+        }
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err("the address of the server names no host".into());
         }
@@ -56,7 +62,7 @@ impl Connector {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         Ok(Self {
-            place: place(&config),
+            place: told,
             tls: MakeRustlsConnect::new(tls.config()?),
             config,
             names,
@@ -133,11 +139,14 @@ fn place(config: &Config) -> String {
         .iter()
         .enumerate()
         .map(|(index, name)| {
-            let port = ports.get(index).or(ports.first()).unwrap_or(&5432);
+            let port = ports.get(index).or_else(|| ports.first()).unwrap_or(&5432);
             format!("{name}:{port}")
         })
         .collect();
-    let database = config.get_dbname().or(config.get_user()).unwrap_or("");
+    let database = config
+        .get_dbname()
+        .or_else(|| config.get_user())
+        .unwrap_or("");
     format!("PostgreSQL at {}/{database}", with_ports.join(","))
 }
 
@@ -166,7 +175,8 @@ mod tests {
     #[test]
     fn an_address_that_is_not_one_is_not_quoted() {
         for address in [
-            "postgres://ann:hunter2?x@db/shop",
+            "postgres://ann:x@hunter2@db/shop",
+            "postgres://ann:x@hun/ter2@db/shop",
             "postgres://ann:hun#hunter2@db:port/shop",
             "password=hunter2 hunter2",
             "hunter2",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::connector::Connector;
 use super::link::{Failure, Link, Session};
@@ -68,6 +69,13 @@ pub(super) async fn run(
                             let found = Revision::new(found);
                             answer(write, Err(BackendError::Conflict { found }));
                         }
+                        Outcome::Unknown => {
+                            let reason = format!(
+                                "{} did not tell what stands in the way of a write",
+                                connector.place
+                            );
+                            answer(write, Err(BackendError::unavailable(reason)));
+                        }
                         Outcome::Again => waiting.push_back(write),
                     }
                 }
@@ -121,6 +129,8 @@ enum Outcome {
     Written,
     /// Something else stands there.
     Found(u64),
+    /// Something else stands there, but what was not told.
+    Unknown,
     /// It was in the way and is gone: the same write may succeed now.
     Again,
 }
@@ -166,20 +176,20 @@ async fn write(
         .copied()
         .filter(|slot| !written.contains(*slot))
         .collect();
+    // The writes stand, whether or not it can be told what stood in the way of the others.
+    let mut told = true;
     let mut found = HashMap::new();
     if !refused.is_empty() {
-        // The writes stand: what cannot be told now is only what stood in the way of the others.
-        if let Ok(rows) = session
-            .ask(
-                deadline,
-                session.client.query(&statements.revisions, &[&refused]),
-            )
-            .await
-        {
-            for row in &rows {
-                let revision: i64 = row.try_get(1).map_err(Failure::Told)?;
-                found.insert(slot_of(row)?.to_vec(), revision);
+        let parameters: &[&(dyn ToSql + Sync)] = &[&refused];
+        let call = session.client.query(&statements.revisions, parameters);
+        match session.ask(deadline, call).await {
+            Ok(rows) => {
+                for row in &rows {
+                    let revision: i64 = row.try_get(1).map_err(Failure::Told)?;
+                    found.insert(slot_of(row)?.to_vec(), revision);
+                }
             }
+            Err(_) => told = false,
         }
     }
     Ok(batch
@@ -187,6 +197,9 @@ async fn write(
         .map(|write| {
             if written.contains(write.slot.as_bytes().as_slice()) {
                 return Outcome::Written;
+            }
+            if !told {
+                return Outcome::Unknown;
             }
             match found
                 .get(write.slot.as_bytes().as_slice())
