@@ -195,7 +195,13 @@ async fn obey(manager: &SessionManager, load: &Load, order: &Value) -> Value {
             });
             let failed: Vec<String> = claims
                 .buffer_unordered(16)
-                .filter_map(|claim| async { claim.err().map(refused) })
+                .filter_map(|claim| async {
+                    match claim {
+                        // Who was there first has heard that those before have gone.
+                        Ok(_) | Err(ManagerError::HeldElsewhere { .. }) => None,
+                        Err(error) => Some(refused(error)),
+                    }
+                })
                 .collect()
                 .await;
             json!(failed)
