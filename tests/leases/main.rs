@@ -3,4 +3,7 @@
 #![cfg(feature = "stores")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
+mod faults;
+mod stress;
+mod support;
 mod takeover;

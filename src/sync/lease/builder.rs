@@ -48,7 +48,7 @@ impl LeasesBuilder {
     }
 
     /// How long the membership lasts without being renewed: after a crash, others take over after
-    /// this and about half of it more. From 100 ms to a day; default: 10 s. Members may differ in
+    /// this and up to 0.8 of it more. From 100 ms to a day; default: 10 s. Members may differ in
     /// it.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;

@@ -10,6 +10,7 @@ mod own;
 mod vocabulary;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use self::claims::Claims;
@@ -125,7 +126,7 @@ impl Machine {
             Input::Leave => self.leave(now, out),
             Input::Acquire(slot) => self.acquire(slot, now, out),
             Input::Release(slot) => self.claims.release(slot, step!(self, now, out)),
-            Input::Ask(slot) => self.ask(slot, now, out),
+            Input::Ask(slot) => self.ask(slot, out),
             Input::Answer(call, answer) => self.answer(call, &answer, now, out),
             Input::Look(id) => {
                 if self.me != Some(id) && !self.left {
@@ -213,19 +214,18 @@ impl Machine {
         }
     }
 
-    fn ask(&mut self, slot: Slot, now: Moment, out: &mut Vec<Effect>) {
+    fn ask(&mut self, slot: Slot, out: &mut Vec<Effect>) {
         if self.left {
             out.push(Effect::Told(slot, Err(Refusal::NotMember)));
-        } else if !self.asks.contains_key(&slot) {
-            let step = step!(self, now, out);
-            let call = step.calls.next();
-            step.out.push(Effect::Get(call, Place::Lease(slot)));
-            self.asks.insert(slot, Ask::Reading(call));
+        } else if let Entry::Vacant(ask) = self.asks.entry(slot) {
+            let call = self.calls.next();
+            out.push(Effect::Get(call, Place::Lease(slot)));
+            ask.insert(Ask::Reading(call));
         }
     }
 
     fn answer(&mut self, call: Call, answer: &Answer, now: Moment, out: &mut Vec<Effect>) {
-        if let Some(own) = self.own.as_mut().filter(|own| own.awaits(call)) {
+        if let Some(own) = self.own.as_mut().filter(|own| own.expects(call)) {
             match own.answered(answer, &self.name, step!(self, now, out)) {
                 own::Fate::Goes => {}
                 own::Fate::Left => {

@@ -90,11 +90,11 @@ impl Others {
 
     /// Keeps an eye on a member from now on.
     pub(super) fn watch(&mut self, id: MemberId, step: &mut Step<'_>) {
-        if !self.members.contains_key(&id) {
+        self.members.entry(id).or_insert_with(|| {
             let mut other = Other::new(step, false);
             other.stage = step.get(Place::Member(id));
-            self.members.insert(id, other);
-        }
+            other
+        });
     }
 
     /// The feed says that something was written there.

@@ -76,7 +76,7 @@ impl Own {
         due.min(self.deadline.map_or(Mono::NEVER, |deadline| deadline.mono))
     }
 
-    pub(super) fn awaits(&self, call: Call) -> bool {
+    pub(super) fn expects(&self, call: Call) -> bool {
         self.stage.call() == Some(call)
     }
 
