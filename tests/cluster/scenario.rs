@@ -198,7 +198,7 @@ impl Play {
                 let through = running
                     .iter()
                     .find(|it| **it == through)
-                    .or(running.first());
+                    .or_else(|| running.first());
                 let order = json!({ "do": "logout", "account": account });
                 number = self.cluster.order(*through.unwrap(), order);
             }
