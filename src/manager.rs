@@ -37,9 +37,21 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Several processes
+//!
+//! With the feature `stores`, managers in any number of processes share their sessions: they are
+//! given the same store and [`Leases`](crate::sync::lease::Leases) on one engine.
+//!
+#![cfg_attr(feature = "stores", doc = include_str!("manager/cluster.md"))]
 
 mod builder;
 mod chores;
+#[cfg(feature = "stores")]
+mod cluster;
+#[cfg(not(feature = "stores"))]
+#[path = "manager/alone.rs"]
+mod cluster;
 mod error;
 mod event;
 mod hydration;
@@ -67,6 +79,8 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 pub use self::builder::{IdleAction, NextActive, SessionManagerBuilder, WhenFull};
+#[cfg(feature = "stores")]
+pub use self::cluster::TakeOver;
 pub use self::error::ManagerError;
 pub use self::event::{CloseReason, ManagerEvent, ManagerEventKind, ManagerEvents, ManagerItem};
 pub use self::hydration::{
@@ -193,6 +207,7 @@ impl SessionManager {
         let started = self.inner().begin(provider, &options, None)?;
         let connected = started.session.connect().await;
         connected.map_err(ManagerError::Connect)?;
+        self.inner().claim_login(&started).await?;
         // Nothing is awaited from here on: it has joined, or it is gone.
         self.inner().join(&started, &options)
     }
@@ -242,7 +257,7 @@ impl SessionManager {
 
     async fn log_out(&self, who: Option<Who>) -> Result<LogoutReport, ManagerError> {
         let policy = self.inner().config.next_active;
-        let (id, entry, key, active) = self.inner().with(|state| {
+        let left = self.inner().with(|state| {
             let id = match &who {
                 Some(who) => state.find(who)?,
                 None => state.active().ok_or(ManagerError::NoActiveSession)?,
@@ -251,7 +266,13 @@ impl SessionManager {
             let entry = entry.ok_or(ManagerError::NoActiveSession)?;
             let key = entry.key.clone().ok_or(ManagerError::NoActiveSession)?;
             Ok((id, entry, key, state.active_key()))
-        })?;
+        });
+        let (id, entry, key, active) = match left {
+            Err(ManagerError::NotFound { who }) => {
+                return self.inner().log_out_elsewhere(&who).await;
+            }
+            left => left?,
+        };
         let disconnect = self.inner().end(id, entry).await;
         Ok(LogoutReport {
             key,
@@ -445,6 +466,9 @@ impl SessionManager {
                 return;
             }
             drop(inner.stop_hydration());
+            if let Some(cluster) = inner.cluster() {
+                cluster.stop();
+            }
             inner.do_chores();
             let sessions = inner.with(|state| state.all_sessions());
             for (session, usage) in sessions {
@@ -456,6 +480,7 @@ impl SessionManager {
                 });
             }
             inner.quiet().await;
+            inner.release_all().await;
             chores.abort();
             if let Some(store) = &inner.config.store
                 && let Err(error) = inner.try_save(store).await

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, DevWalletConfig, Network};
 use crate::error::StartError;
 use crate::faults::Faults;
+use crate::fences::Fences;
 use crate::gateway::Gateway;
 use crate::idp::Idp;
 use crate::journal::Journal;
@@ -272,6 +273,7 @@ impl DevWalletBuilder {
             ledger: Ledger::default(),
             log: Log::default(),
             faults: Faults::default(),
+            fences: Fences::default(),
             gateway: self.fresh_gateway()?,
             journal: Journal::default(),
             plan: self.plan.clone(),

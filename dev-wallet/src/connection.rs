@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
+use crate::fences::Fence;
 use crate::rpc;
 use crate::state::DevWalletState;
 
@@ -29,9 +30,21 @@ pub(crate) enum Outgoing {
     Bytes(Vec<u8>),
 }
 
+/// Who is at the other end.
+pub(crate) struct Client {
+    /// The number of the connection.
+    pub(crate) number: u64,
+    /// What everything on it is done under.
+    pub(crate) fence: Option<Fence>,
+}
+
 /// Serves one client, whose handshake is done, until it goes or this future is dropped.
-pub(crate) async fn serve<S>(socket: S, number: u64, state: DevWalletState, methods: Arc<Methods>)
-where
+pub(crate) async fn serve<S>(
+    socket: S,
+    client: Client,
+    state: DevWalletState,
+    methods: Arc<Methods>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let socket = BufReader::new(BufWriter::new(socket.compat()));
@@ -39,7 +52,7 @@ where
     builder.set_max_message_size(LONGEST);
     builder.set_max_frame_size(LONGEST);
     let (sender, receiver) = builder.finish();
-    converse(sender, receiver, number, state, methods).await;
+    converse(sender, receiver, client, state, methods).await;
 }
 
 /// Removes a connection from the state however it ends.
@@ -58,10 +71,11 @@ impl Drop for Registered {
 async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     sender: Sender<Socket<S>>,
     receiver: Receiver<Socket<S>>,
-    number: u64,
+    client: Client,
     state: DevWalletState,
     methods: Arc<Methods>,
 ) {
+    let number = client.number;
     let (outgoing, queue) = mpsc::channel(BACKLOG);
     state.change(|inner| inner.connections.insert(number, outgoing.clone()));
     let _registered = Registered {
@@ -73,14 +87,14 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     let answers = outgoing.downgrade();
     drop(outgoing);
     tokio::select! {
-        () = read(receiver, number, &state, &methods, &answers) => {}
+        () = read(receiver, &client, &state, &methods, &answers) => {}
         () = write(sender, queue, &state) => {}
     }
 }
 
 async fn read<S: AsyncRead + AsyncWrite + Unpin>(
     mut receiver: Receiver<Socket<S>>,
-    number: u64,
+    client: &Client,
     state: &DevWalletState,
     methods: &Arc<Methods>,
     answers: &mpsc::WeakSender<Outgoing>,
@@ -103,11 +117,11 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
             Ok(Incoming::Pong(_)) => continue,
             Ok(Incoming::Closed(_)) | Err(Error::Closed) => return,
             Err(problem) => {
-                tracing::debug!(%problem, connection = number, "connection broke");
+                tracing::debug!(%problem, connection = client.number, "connection broke");
                 return;
             }
         }
-        match rpc::read(state, number, &frame) {
+        match rpc::read(state, client, &frame) {
             rpc::Incoming::Nothing => {}
             rpc::Incoming::Refused(answer) => respond(answers, answer),
             rpc::Incoming::Call(call) => {

@@ -18,7 +18,7 @@ pub struct Happening {
     pub number: u64,
     /// When.
     pub at: SystemTime,
-    /// `request`, `event`, `stream`, `token`, `fault` or `act`.
+    /// `request`, `late`, `event`, `stream`, `token`, `fault` or `act`.
     pub kind: &'static str,
     /// What: the method, the event, the act.
     pub what: String,

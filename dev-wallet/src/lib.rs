@@ -21,7 +21,7 @@
 //! | `/ledger/…` | the ledger itself, for direct reads |
 //! | `/login/`, `/approve/…` | pages for people |
 //! | `/.well-known/wallet-gateway-…`, `/healthz`, `/readyz` | who and how it is |
-//! | `/admin/…` | `POST` the name of an [`Act`]; `GET` `state`, `log` and `acts`; from this computer alone |
+//! | `/admin/…` | `POST` the name of an [`Act`]; `GET` `state`, `log`, `fences` and `acts`; from this computer alone |
 //! | anything else | a WebSocket |
 //!
 //! Out of the box there is a user `dev-user` without a password, a public program `moorline-cli`, a
@@ -34,6 +34,15 @@
 //! garbage; over HTTP it breaks streams, loses and doubles events, answers with pages, restarts. The
 //! same is done by the admin endpoint, and by a [`Plan`] at its time. And it remembers every request,
 //! so that a test can prove what the wallet saw.
+//!
+//! # Fences
+//!
+//! Where several programs share a session, the header `moorline-fence: <lease>:<epoch>` says under
+//! which right one of them acts: with a POST that call, with the handshake of a WebSocket all of
+//! that connection. The wallet remembers the highest epoch it saw of each lease. A call under a
+//! lower one comes too late: it is counted ([`Control::fences`], `GET /admin/fences`) and, unless
+//! [`Control::refuse_late_acts`] says otherwise, refused with `-32003`. Opening a WebSocket or a
+//! stream late is no act; calls without the header are as ever.
 //!
 //! ```
 //! use moorline_dev_wallet::{Approval, DevWallet};
@@ -78,6 +87,7 @@ mod control;
 mod error;
 mod events;
 mod faults;
+mod fences;
 mod gateway;
 mod http;
 mod idp;
@@ -104,6 +114,7 @@ pub use self::builder::DevWalletBuilder;
 pub use self::config::{DevWalletConfig, FileError};
 pub use self::control::{Control, Sessions};
 pub use self::error::{ControlError, StartError, UnknownAccount};
+pub use self::fences::{SeenFences, SeenLease};
 pub use self::http::{HttpFault, Place};
 pub use self::journal::Happening;
 pub use self::log::Seen;

@@ -8,6 +8,7 @@ use jsonrpsee::types::{ErrorCode, Id, Request};
 use jsonrpsee::{Extensions, MethodCallback, Methods};
 use serde_json::Value;
 
+use crate::connection::Client;
 use crate::error::plain;
 use crate::log;
 use crate::state::DevWalletState;
@@ -32,7 +33,7 @@ pub(crate) struct Call {
 }
 
 /// Reads a frame, and notes the request it holds.
-pub(crate) fn read(state: &DevWalletState, connection: u64, frame: &[u8]) -> Incoming {
+pub(crate) fn read(state: &DevWalletState, client: &Client, frame: &[u8]) -> Incoming {
     let refuse = |code: ErrorCode| {
         Incoming::Refused(
             MethodResponse::error(Id::Null, code)
@@ -59,12 +60,17 @@ pub(crate) fn read(state: &DevWalletState, connection: u64, frame: &[u8]) -> Inc
         .and_then(|params| serde_json::from_str(params).ok())
         .unwrap_or_default();
     let id = serde_json::to_value(&request.id).unwrap_or_default();
-    state.change(|inner| {
-        inner.log.saw(connection, id, &request.method, read);
+    let in_time = state.change(|inner| {
+        inner.log.saw(client.number, id, &request.method, read);
         inner.record("request", &request.method, "over a WebSocket".to_owned());
+        inner.acts_under(client.fence.as_ref(), &request.method)
     });
+    if let Err(error) = in_time {
+        let refusal = MethodResponse::error(request.id, error).into_json();
+        return Incoming::Refused(refusal.get().to_owned());
+    }
     Incoming::Call(Call {
-        connection,
+        connection: client.number,
         id: request.id.clone().into_owned(),
         method: request.method.to_string(),
         params,

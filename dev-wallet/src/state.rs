@@ -12,6 +12,7 @@ use crate::admin::Plan;
 use crate::approval::{Approval, Prompt, Waiting};
 use crate::connection::Outgoing;
 use crate::faults::Faults;
+use crate::fences::Fences;
 use crate::gateway::Gateway;
 use crate::http::Handle;
 use crate::journal::Journal;
@@ -54,6 +55,7 @@ pub(crate) struct Inner {
     pub(crate) ledger: Ledger,
     pub(crate) log: Log,
     pub(crate) faults: Faults,
+    pub(crate) fences: Fences,
     pub(crate) gateway: Gateway,
     pub(crate) journal: Journal,
     pub(crate) plan: Plan,

@@ -326,6 +326,7 @@ impl Control {
             inner.gateway.transactions.clear();
             inner.gateway.messages.clear();
             inner.log = Log::default();
+            inner.fences.forget();
         });
         self.cut_all().await;
         self.become_so(Becoming {

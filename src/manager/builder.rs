@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 
 use super::SessionManager;
 use super::chores::keep_house;
+use super::cluster;
 use super::hydration::{Fetch, Kit};
 use super::inner::Inner;
 use super::read_only::{self, ReadOnly};
@@ -76,6 +77,7 @@ pub(super) struct Config {
     pub(super) unstored_use: Duration,
     pub(super) event_capacity: usize,
     pub(super) kit: Kit,
+    pub(super) cluster: Option<cluster::Settings>,
 }
 
 impl Config {
@@ -114,6 +116,8 @@ impl Config {
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct SessionManagerBuilder {
     config: Config,
+    #[cfg(feature = "stores")]
+    take_over: cluster::TakeOver,
 }
 
 impl Default for SessionManagerBuilder {
@@ -138,7 +142,10 @@ impl Default for SessionManagerBuilder {
                 unstored_use: Duration::from_secs(300),
                 event_capacity: 1024,
                 kit: Kit::default(),
+                cluster: None,
             },
+            #[cfg(feature = "stores")]
+            take_over: cluster::TakeOver::default(),
         }
     }
 }
@@ -289,18 +296,49 @@ impl SessionManagerBuilder {
         self
     }
 
+    /// Makes the manager one of several that share its [`store`](Self::store), in as many processes:
+    /// each session is held by one of them. See
+    /// [the documentation of managers](crate::manager#several-processes). The store must say where
+    /// its records stand and tell what changes, as encrypted ones on a shared backend do.
+    /// Default: the manager is alone.
+    #[cfg(feature = "stores")]
+    pub fn leases(mut self, leases: crate::sync::lease::Leases) -> Self {
+        self.config.cluster = Some(cluster::Settings::new(leases));
+        self
+    }
+
+    /// What a manager with [`leases`](Self::leases) does about sessions that nobody alive holds.
+    /// Default: it takes them over.
+    #[cfg(feature = "stores")]
+    pub fn take_over(mut self, take_over: cluster::TakeOver) -> Self {
+        self.take_over = take_over;
+        self
+    }
+
     /// Builds the manager, without sessions: [`SessionManager::restore`] brings back those that
     /// are stored.
     ///
     /// # Errors
     ///
     /// [`BuildError::NoRuntime`] outside a tokio runtime (with time enabled);
-    /// [`BuildError::InvalidPolicy`] for a policy that is out of range.
-    pub fn build(self) -> Result<SessionManager, BuildError> {
+    /// [`BuildError::NoStore`] with leases and without a store; [`BuildError::InvalidPolicy`] for a policy that is out of range.
+    pub fn build(
+        #[cfg_attr(not(feature = "stores"), allow(unused_mut))] mut self,
+    ) -> Result<SessionManager, BuildError> {
+        #[cfg(feature = "stores")]
+        if let Some(settings) = &mut self.config.cluster {
+            settings.take_over = self.take_over;
+        }
         self.config.policy.validate()?;
         let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        if self.config.cluster.is_some() && self.config.store.is_none() {
+            return Err(BuildError::NoStore);
+        }
         let inner = Inner::new(self.config, runtime);
         inner.start_hydration();
+        if let Some(cluster) = inner.cluster() {
+            cluster.start(&Arc::downgrade(&inner), &inner.runtime);
+        }
         let chores = keep_house(Arc::downgrade(&inner), inner.bell.clone());
         let chores = inner.runtime.spawn(chores).abort_handle();
         Ok(SessionManager::from_inner(inner, chores))

@@ -84,8 +84,12 @@ impl Inner {
                             false => DisconnectReport::default(),
                         };
                         session.close().await;
-                        inner.release(id, owned, &report);
+                        inner.release(id, owned, &report).await;
                     });
+                }
+                Chore::Claim(id, name) => {
+                    let claiming = self.clone().reclaim(id, name);
+                    self.runtime.spawn(claiming);
                 }
                 Chore::Forget(name) => {
                     let inner = self.clone();
@@ -111,25 +115,38 @@ impl Inner {
         let end = self.spawn(async move {
             let report = session.disconnect().await;
             session.close().await;
-            inner.release(id, owned, &report);
+            if report.not_persisted.is_some() {
+                inner.insist(&owned);
+            }
+            inner.release(id, owned, &report).await;
             report
         });
         end.await.unwrap_or_default()
     }
 
     /// A session has ended.
-    fn release(&self, id: u64, owned: Option<(RecordName, Arc<Place>)>, report: &DisconnectReport) {
-        let mut state = self.lock();
-        state.release(id, owned.as_ref());
-        // Its record says so now; if not, it is at least not restored here.
-        if let Some((name, _)) = owned
-            && report.not_persisted.is_none()
+    pub(super) async fn release(
+        &self,
+        id: u64,
+        owned: Option<(RecordName, Arc<Place>)>,
+        report: &DisconnectReport,
+    ) {
         {
-            state.memory.forgotten.remove(&name);
+            let mut state = self.lock();
+            state.release(id, owned.as_ref());
+            // Its record says so now; if not, it is at least not restored here.
+            if let Some((name, _)) = &owned
+                && report.not_persisted.is_none()
+            {
+                state.memory.forgotten.remove(name);
+            }
+        }
+        if let Some(gate) = owned.as_ref().and_then(|(_, place)| place.gate()) {
+            gate.right().release().await;
         }
     }
 
-    async fn forget(&self, name: &RecordName) -> Result<(), StoreError> {
+    pub(super) async fn forget(&self, name: &RecordName) -> Result<(), StoreError> {
         let Some(store) = &self.config.store else {
             return Ok(());
         };
@@ -138,7 +155,7 @@ impl Inner {
         };
         {
             let mut state = self.lock();
-            if state.owner(name).is_some() {
+            if state.owner(name).is_some() || !self.owns(name) {
                 return Ok(());
             }
             state.memory.went(name);

@@ -4,7 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::key::{SessionKey, Who};
+#[cfg(feature = "stores")]
+use super::restore::Restored;
 use crate::error::{BuildError, ConnectError};
+#[cfg(feature = "stores")]
+use crate::sync::lease::Member;
 
 /// Why a manager could not do as asked.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -45,6 +49,22 @@ pub enum ManagerError {
         /// How long ago is too long.
         limit: Duration,
     },
+    /// Another process holds the session: its user's requests go there.
+    #[cfg(feature = "stores")]
+    #[error("`{holder}` holds the session of {key}: send its requests there, or log it out first")]
+    HeldElsewhere {
+        /// Whose session.
+        key: Arc<SessionKey>,
+        /// Who holds it.
+        holder: Member,
+    },
+    /// Who holds a session cannot be said, or its lease not be got, at present.
+    #[cfg(feature = "stores")]
+    #[error("the lease of the session cannot be had: {reason}; try again later")]
+    Lease {
+        /// Why.
+        reason: Arc<str>,
+    },
     /// No session is active.
     #[error("no session is active: log in or switch to one")]
     NoActiveSession,
@@ -53,6 +73,15 @@ pub enum ManagerError {
     NotFound {
         /// What was asked for.
         who: Who,
+    },
+    /// What is stored could not be restored here.
+    #[cfg(feature = "stores")]
+    #[error("the stored session of {who} could not be restored: {restored:?}")]
+    NotRestored {
+        /// What was asked for.
+        who: Who,
+        /// How it ended.
+        restored: Restored,
     },
     /// The manager's own record or the list of records could not be read.
     #[error("the stored sessions cannot be listed: {reason}")]

@@ -16,6 +16,8 @@ use crate::clock::Timestamp;
 use crate::event::Event;
 use crate::provider::ProviderError;
 use crate::store::RecordName;
+#[cfg(feature = "stores")]
+use crate::sync::lease::Member;
 
 /// Something that happened to a manager or to one of its sessions. Numbered without gaps.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -115,6 +117,17 @@ pub enum ManagerEventKind {
         /// What it said.
         error: ProviderError,
     },
+    /// `session:taken-over`: nobody alive held the session, and it is held here now. It is being
+    /// restored.
+    #[cfg(feature = "stores")]
+    #[serde(rename = "session:taken-over")]
+    TakenOver {
+        /// The epoch of its fence: higher than that of every holder before.
+        epoch: u64,
+        /// Who held it before, if that is certain.
+        #[serde(serialize_with = "super::cluster::serialize_member")]
+        previous: Option<Member>,
+    },
     /// `manager:save-failed`: who is active could not be stored; tried again after a delay.
     #[serde(rename = "manager:save-failed")]
     SaveFailed {
@@ -147,6 +160,9 @@ pub enum CloseReason {
     Replaced,
     /// The wallet made it act for an account that another session acts for already.
     Merged,
+    /// This process does not hold its lease any more, or that of the account it moved to: another
+    /// holds it, or will. Nothing was ended at the wallet, and what is stored was left as it is.
+    LeaseLost,
 }
 
 /// The events of a manager from the moment of subscribing, in order.

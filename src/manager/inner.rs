@@ -7,6 +7,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::builder::Config;
+use super::cluster::Cluster;
 use super::hydration::Cache;
 use super::state::State;
 use super::usage::Times;
@@ -20,6 +21,7 @@ pub(super) struct Inner {
     jobs: watch::Sender<usize>,
     /// Whether everything has ended.
     pub(super) ended: watch::Sender<bool>,
+    pub(super) cluster: Option<Cluster>,
     pub(super) me: Weak<Self>,
     state: Mutex<State>,
 }
@@ -40,6 +42,9 @@ impl Inner {
         let hydration = Cache::new(std::mem::take(&mut config.kit));
         let mut state = State::new(times.clone(), &config);
         state.hydration = hydration;
+        let (settings, store) = (config.cluster.clone(), config.store.clone());
+        let cluster = settings.zip(store);
+        let cluster = cluster.map(|(settings, store)| Cluster::new(settings, store));
         Arc::new_cyclic(|me| Self {
             state: {
                 state.home = me.clone();
@@ -51,6 +56,7 @@ impl Inner {
             bell: Arc::default(),
             jobs: watch::Sender::new(0),
             ended: watch::Sender::new(false),
+            cluster,
             me: me.clone(),
         })
     }

@@ -114,6 +114,13 @@ impl Inner {
         options: &LoginOptions,
     ) -> Result<(Session, Option<Arc<Place>>), ManagerError> {
         let config = &self.config;
+        let (provider, gate) = match &self.cluster {
+            Some(cluster) => {
+                let (provider, gate) = cluster.fence(provider);
+                (provider, Some(gate))
+            }
+            None => (provider, None),
+        };
         let mut builder = Session::builder_dyn(provider.clone())
             .policy(config.policy.clone())
             .clock_dyn(config.clock.clone());
@@ -130,7 +137,7 @@ impl Inner {
             builder = builder.lifetime(lifetime);
         }
         let place = config.store.clone().map(|store| {
-            Arc::new(Place {
+            let place = Place {
                 id,
                 manager: self.me.clone(),
                 store,
@@ -138,7 +145,9 @@ impl Inner {
                 usage,
                 inside: Inside::default().into(),
                 decided: Notify::new(),
-            })
+                gate: None,
+            };
+            Arc::new(place.through(gate))
         });
         if let Some(place) = place.clone() {
             builder = builder.store_dyn(place, format!("{kind}-{id}"));

@@ -61,6 +61,28 @@ impl SessionKey {
     }
 }
 
+#[cfg(feature = "stores")]
+impl SessionKey {
+    /// The key whose record has this name, without what all names begin with.
+    pub(super) fn from_record_name(rest: &str) -> Option<Self> {
+        let mut parts = rest.split('/');
+        let (provider, network, account) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        let network = match network.strip_prefix('=') {
+            Some(network) => Some(unescape(network)?.into()),
+            None if network == "-" => None,
+            None => return None,
+        };
+        Some(Self {
+            account: unescape(account)?.into(),
+            network,
+            provider: unescape(provider)?.into(),
+        })
+    }
+}
+
 impl fmt::Display for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.identity(), self.provider)
@@ -100,6 +122,20 @@ fn escape(part: &str, name: &mut String) {
             _ => name.push(c),
         }
     }
+}
+
+#[cfg(feature = "stores")]
+fn unescape(part: &str) -> Option<String> {
+    let mut text = String::with_capacity(part.len());
+    let mut rest = part;
+    while let Some((before, after)) = rest.split_once('%') {
+        text.push_str(before);
+        let code = u8::from_str_radix(after.get(..2)?, 16).ok()?;
+        text.push(char::from(code));
+        rest = after.get(2..)?;
+    }
+    text.push_str(rest);
+    Some(text)
 }
 
 /// Asks for a session: by account alone where that is enough, or by the whole key.
@@ -174,5 +210,20 @@ mod tests {
             assert!(!names[index + 1..].contains(one), "{one}");
         }
         assert_eq!(names[1].as_str(), "app/session/k/=-/a");
+    }
+
+    #[cfg(feature = "stores")]
+    #[test]
+    fn a_key_is_read_from_its_name() {
+        for (account, network) in [("a", None), ("%2Fa/%", Some("n/=")), ("é::1", Some(""))] {
+            let identity = Identity::new(account, network.map(NetworkId::from));
+            let key = SessionKey::new(identity, "k/-");
+            let name = key.record_name("app/x");
+            let rest = name.as_str().strip_prefix("app/x/session/").unwrap();
+            assert_eq!(SessionKey::from_record_name(rest), Some(key));
+        }
+        for odd in ["", "k/-", "k/n/a", "k/-/a/b", "k/-/%2", "k/-/%zz"] {
+            assert_eq!(SessionKey::from_record_name(odd), None, "{odd}");
+        }
     }
 }

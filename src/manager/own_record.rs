@@ -134,6 +134,9 @@ impl Inner {
     /// What is stored. One that cannot be read is told of, and left as it is until something is
     /// written: then it is set aside.
     pub(super) async fn load_own(&self, store: &dyn Store) -> Result<Own, StoreError> {
+        if self.cluster().is_some() {
+            return Ok(Own::default());
+        }
         let name = own_name(&self.config.namespace);
         match store.load(&name).await {
             Ok(Stored::Record { record, .. }) => Ok(Own::from_record(&record)),
@@ -155,6 +158,11 @@ impl Inner {
 
     /// Writes what is known here into what stands there.
     pub(super) async fn save_own(&self, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        // One record that all processes of a cluster write would be as large as all sessions
+        // together, and who is active is another in each.
+        if self.cluster().is_some() {
+            return Ok(());
+        }
         let name = own_name(&self.config.namespace);
         let mut conflict = None;
         for _ in 0..MAX_CONFLICTS {

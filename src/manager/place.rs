@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
+use super::cluster::Gate;
 use super::event::ManagerEventKind;
 use super::inner::Inner;
 use super::usage::Usage;
@@ -25,6 +26,8 @@ pub(super) struct Place {
     pub(super) inside: Mutex<Inside>,
     /// Told when it is known where it is.
     pub(super) decided: Notify,
+    /// What it writes through in a cluster.
+    pub(super) gate: Option<Arc<Gate>>,
 }
 
 #[derive(Default)]
@@ -50,6 +53,19 @@ enum At {
 impl Place {
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes through this from now on.
+    pub(super) fn through(mut self, gate: Option<Arc<Gate>>) -> Self {
+        if let Some(gate) = &gate {
+            self.store = gate.clone();
+        }
+        self.gate = gate;
+        self
+    }
+
+    pub(super) fn gate(&self) -> Option<&Arc<Gate>> {
+        self.gate.as_ref()
     }
 
     /// Puts it under a name. The next write goes there.

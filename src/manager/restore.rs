@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::NextActive;
+use super::cluster::Previous;
 use super::error::ManagerError;
 use super::event::{CloseReason, ManagerEventKind};
 use super::inner::Inner;
@@ -22,6 +23,8 @@ use crate::error::BuildError;
 use crate::provider::ProviderError;
 use crate::session::RestoreOutcome;
 use crate::store::{About, Record, RecordName, Store, StoreError, Stored};
+#[cfg(feature = "stores")]
+use crate::sync::lease::Member;
 
 /// How the restore of one stored session ended.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -38,6 +41,13 @@ pub enum Restored {
     Ended,
     /// There are as many sessions as may be.
     Full,
+    /// Another process holds it, and acts for it.
+    #[cfg(feature = "stores")]
+    HeldElsewhere {
+        /// Which.
+        #[serde(serialize_with = "super::cluster::serialize_holder")]
+        holder: Member,
+    },
     /// Its provider could not be built again. What is stored was left as it is.
     ProviderFailed {
         /// What the factory said.
@@ -100,10 +110,25 @@ impl RestoreReport {
 }
 
 /// One session to restore.
-struct Task {
+pub(super) struct Task {
     record: RecordName,
     last: Option<Timestamp>,
     active: bool,
+    /// If it is because nobody holds it any more.
+    pub(super) taken_over: Option<Previous>,
+}
+
+#[cfg(feature = "stores")]
+impl Task {
+    /// One that was asked for by name.
+    pub(super) fn one(record: RecordName) -> Self {
+        Self {
+            record,
+            last: None,
+            active: false,
+            taken_over: None,
+        }
+    }
 }
 
 /// What is to be restored.
@@ -219,6 +244,7 @@ impl Inner {
                 record,
                 last,
                 active,
+                taken_over: None,
             };
             begin(task, permit, &mut running);
         }
@@ -274,7 +300,11 @@ impl Inner {
         names.extend(own.listed.keys().cloned());
         names.retain(|name| name.as_str().starts_with(&prefix));
         {
-            let state = self.lock();
+            let mut state = self.lock();
+            if self.cluster().is_some() {
+                // Others may have logged in again.
+                state.memory.forgotten.clear();
+            }
             let forgotten = &state.memory.forgotten;
             names.retain(|name| state.owner(name).is_none() && !forgotten.contains(name));
         }
@@ -284,6 +314,13 @@ impl Inner {
             others: names.into_iter().collect(),
             own,
         })
+    }
+
+    /// What is stored and not here, in any order.
+    #[cfg(feature = "stores")]
+    pub(super) async fn tasks(&self, store: &dyn Store) -> Result<Vec<Task>, StoreError> {
+        let Plan { active, others, .. } = self.plan(store).await?;
+        Ok(active.into_iter().chain(others).map(Task::one).collect())
     }
 
     /// The most recently used first. Each record is read for it and let go again, a few at a time:
@@ -296,6 +333,7 @@ impl Inner {
                 last: own.listed.get(&record).copied(),
                 active: false,
                 record,
+                taken_over: None,
             })
             .collect();
         if tasks.len() < 2 {
@@ -329,7 +367,7 @@ impl Inner {
         tasks
     }
 
-    async fn restore_one(
+    pub(super) async fn restore_one(
         self: &Arc<Self>,
         store: &dyn Store,
         task: Task,
@@ -342,6 +380,15 @@ impl Inner {
         let Some(key) = of_record(&record) else {
             let reason = "it has no account".into();
             return (None, Restored::Unreadable { reason });
+        };
+        // Read again once it is certain that nobody else writes it.
+        let (claim, record) = match self.claim_stored(&task.record).await {
+            Ok(None) => (None, record),
+            Ok(Some(claim)) => match self.read(store, &task.record).await {
+                Ok(record) => (Some(claim), record),
+                Err(restored) => return (Some(key), restored),
+            },
+            Err(refused) => return (Some(key), refused.into()),
         };
         let provider = match self.config.rebuild(&record) {
             Ok(Ok(provider)) => provider,
@@ -364,8 +411,17 @@ impl Inner {
         if let Some(place) = &started.place {
             place.keep(record.provider_payload);
         }
+        if let Some(claim) = claim
+            && let Err(refused) = started.hold(claim).await
+        {
+            return (Some(key), refused.into());
+        }
         match self.join_stored(&started, key.identity(), task.record, task.active) {
-            Ok(true) => {}
+            Ok(true) => {
+                if let Some(previous) = task.taken_over {
+                    self.tell_taken_over(&started, previous);
+                }
+            }
             Err(ManagerError::Full { .. }) => return (Some(key), Restored::Full),
             Ok(false) | Err(_) => return (Some(key), Restored::Superseded),
         }

@@ -56,6 +56,15 @@ impl<T> Shelf<T> {
         Some(thing)
     }
 
+    /// All with their numbers, in any order.
+    #[cfg(feature = "stores")]
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        self.boards.iter().flat_map(|(first, board)| {
+            let things = board.things.iter().zip(first * BOARD..);
+            things.filter_map(|(thing, number)| Some((number, thing.as_ref()?)))
+        })
+    }
+
     pub(super) fn values(&self) -> impl Iterator<Item = &T> {
         self.boards
             .values()

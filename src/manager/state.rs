@@ -86,6 +86,8 @@ pub(super) enum Chore {
     Save(Session),
     /// Remove a record that no session stands for any more.
     Forget(RecordName),
+    /// Get the lease of what a session is stored under now.
+    Claim(u64, RecordName),
 }
 
 pub(super) struct State {
@@ -252,6 +254,9 @@ impl State {
             if let Some(before) = place.name().filter(|before| *before != name) {
                 disown(&mut self.owners, &before, &place);
             }
+            if place.gate().is_some_and(|gate| gate.right().named(&name)) {
+                self.chores.push(Chore::Claim(id, name.clone()));
+            }
             let before = self.owners.insert(name.clone(), Arc::downgrade(&place));
             let before = before.and_then(|before| before.upgrade());
             if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &place)) {
@@ -315,6 +320,12 @@ impl State {
             // What is stored is removed by whoever clears.
             CloseReason::Cleared => {}
             CloseReason::Ended => {
+                if let Some(place) = &entry.place {
+                    place.take_away();
+                }
+            }
+            // Another writes there.
+            CloseReason::LeaseLost => {
                 if let Some(place) = &entry.place {
                     place.take_away();
                 }

@@ -68,6 +68,8 @@ pub enum ErrorKind {
     Panicked,
     /// The session only watches its account: there is nothing to sign with.
     ReadOnly,
+    /// This process does not hold the session's lease (any more): another may act for it.
+    LeaseLost,
 }
 
 impl ErrorKind {
@@ -95,6 +97,7 @@ impl ErrorKind {
                 | Self::Unsupported
                 | Self::InvalidRequest
                 | Self::Refused
+                | Self::LeaseLost
         )
     }
 }

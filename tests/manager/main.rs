@@ -4,6 +4,7 @@
 
 mod about;
 mod accounts;
+mod cluster;
 mod events;
 mod failing;
 mod hydration;

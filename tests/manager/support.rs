@@ -14,6 +14,7 @@ use moorline::provider::{
     ProviderError, ProviderFuture, ProviderPayload, Request,
 };
 use moorline::store::{MemoryStore, RecordName, Store};
+use moorline::sync::Fence;
 use moorline::{Policy, Timestamp};
 use moorline_scripted::{Control, ScriptedProvider, ScriptedWallet};
 use serde_json::Value;
@@ -45,6 +46,9 @@ impl Provider for Keyed {
     }
     fn payload(&self) -> Result<Option<ProviderPayload>, ProviderError> {
         self.payload.clone()
+    }
+    fn fenced(&self, fence: &Fence) {
+        self.inner.fenced(fence);
     }
 }
 

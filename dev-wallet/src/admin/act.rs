@@ -154,6 +154,8 @@ acts! {
         #[serde(default)] code: Option<i32>,
         #[serde(default)] message: Option<String>,
     }
+    /// Refuses calls of programs that no longer hold their session, or lets them through.
+    "refuse-late-acts" RefuseLateActs { on: bool, }
     /// Changes accounts, network, ledger and session at once.
     "become" Become {
         #[serde(default)] accounts: Option<Vec<String>>,
@@ -343,6 +345,10 @@ impl Control {
             },
             Act::SetApproval { approval: words } => {
                 self.set_approval(approval(&words).map_err(failed)?);
+                done
+            }
+            Act::RefuseLateActs { on } => {
+                self.refuse_late_acts(on);
                 done
             }
             Act::SwitchParty { account } => {

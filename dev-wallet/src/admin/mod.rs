@@ -39,6 +39,7 @@ pub(crate) async fn serve(state: &DevWalletState, asked: Asked) -> Reply {
     match (&asked.method, name) {
         (&Method::GET, "" | "acts") => Reply::json(200, &acts()),
         (&Method::GET, "state") => Reply::json(200, &state.lock().admin_state()),
+        (&Method::GET, "fences") => Reply::json(200, &state.seen_fences().to_json()),
         (&Method::GET, "log") => {
             let since = asked.query("since").and_then(|it| it.parse().ok());
             let happenings = state.lock().journal.since(since.unwrap_or(0));
@@ -48,7 +49,7 @@ pub(crate) async fn serve(state: &DevWalletState, asked: Asked) -> Reply {
         (&Method::POST, name) => act(state, name, asked.body.as_deref()).await,
         _ => problem(
             405,
-            "GET state, GET log, GET acts, or POST the name of an act",
+            "GET state, GET log, GET fences, GET acts, or POST the name of an act",
         ),
     }
 }

@@ -35,7 +35,7 @@ impl Control {
     }
 
     /// Notes what was done to the wallet. `note` holds no secret.
-    fn acted(&self, what: &str, note: impl std::fmt::Display) {
+    pub(crate) fn acted(&self, what: &str, note: impl std::fmt::Display) {
         let note = crate::journal::without_tokens(&note.to_string());
         tracing::info!(act = what, note, "somebody acts on the wallet");
         self.state.lock().record("act", what, note);

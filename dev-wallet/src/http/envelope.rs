@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::faults::{Struck, alter, strike};
 use super::{Asked, Broken, Place, Reply, dapp, user};
 use crate::error::plain;
+use crate::fences::Malformed;
 use crate::gateway::Caller;
 use crate::log;
 use crate::profile::Dialect;
@@ -194,6 +195,7 @@ async fn serve_one(
             return Ok(Some(refuse(dialect, &id, -32600, &why)));
         }
     };
+    let fence = asked.fence();
     let silent = id.is_none() && !dialect.answers_notifications;
     let call = Call {
         id: id.unwrap_or_default(),
@@ -202,11 +204,18 @@ async fn serve_one(
         caller: caller.clone(),
         origin: asked.header("origin").map(str::to_owned),
     };
-    state.change(|inner| {
+    let in_time = state.change(|inner| {
         let (id, params) = (call.id.clone(), call.params.clone());
         inner.log.saw(asked.line.number, id, &call.method, params);
         inner.record("request", &call.method, who(&call.caller));
+        match &fence {
+            Ok(fence) => inner.acts_under(fence.as_ref(), &call.method),
+            Err(_) => Err(plain(-32600, Malformed::TEXT)),
+        }
     });
+    if let Err(error) = in_time {
+        return Ok((!silent).then(|| write_error(dialect, &call.id, &error)));
+    }
     state.strike_request(&call.method);
     let place = match api {
         Api::Dapp => Place::Dapp,

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::faults::{Struck, strike};
 use super::reply::Payload;
 use super::{Asked, Broken, Place, Reply};
+use crate::fences::Malformed;
 use crate::gateway::{Caller, Frame, Listener, Stream};
 use crate::idp::Token;
 use crate::state::{DevWalletState, Inner};
@@ -21,6 +22,9 @@ const BACKLOG: usize = 65_536;
 /// Opens a stream.
 pub(crate) async fn serve(state: &DevWalletState, asked: Asked) -> Result<Reply, Broken> {
     let caller = asked.caller(state);
+    let Ok(fence) = asked.fence() else {
+        return Ok(Reply::json(400, &json!({ "error": Malformed::TEXT })));
+    };
     let allowance = state.lock().count(&caller, asked.line.peer);
     if let Some(refusal) = allowance
         .as_ref()
@@ -39,6 +43,7 @@ pub(crate) async fn serve(state: &DevWalletState, asked: Asked) -> Result<Reply,
     };
     let (sender, frames) = mpsc::channel(BACKLOG);
     let number = state.change(|inner| {
+        inner.opens_under(fence.as_ref());
         inner.gateway.streams_opened += 1;
         let number = inner.gateway.streams_opened;
         inner.record("stream", "opened", number.to_string());

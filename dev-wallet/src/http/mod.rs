@@ -28,6 +28,7 @@ pub(crate) use self::reply::{Broken, Reply};
 pub(crate) use self::serve::{Handle, Line, serve};
 pub(crate) use self::wire::Meddling;
 
+use crate::fences::{self, Fence, Malformed};
 use crate::gateway::Caller;
 use crate::state::DevWalletState;
 
@@ -59,6 +60,11 @@ impl Asked {
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// What the client says it acts under.
+    pub(crate) fn fence(&self) -> Result<Option<Fence>, Malformed> {
+        Fence::read(self.headers.get(fences::HEADER).map(|it| it.as_bytes()))
     }
 
     pub(crate) fn caller(&self, state: &DevWalletState) -> Caller {

@@ -21,7 +21,8 @@ use tokio::time::Instant;
 
 use super::reply::{Broken, Busy, Payload, Reply};
 use super::wire::{Meddling, Wire};
-use crate::connection;
+use crate::connection::{self, Client};
+use crate::fences::{self, Fence, Malformed};
 use crate::state::DevWalletState;
 
 /// How long a new client may take to say what it wants.
@@ -125,9 +126,16 @@ pub(crate) struct Line {
     pub(crate) peer: Option<IpAddr>,
     activity: Arc<Activity>,
     /// A WebSocket, once it was asked for.
-    upgrade: Arc<Mutex<Option<(OnUpgrade, Busy)>>>,
+    upgrade: Arc<Mutex<Option<Upgrade>>>,
     /// It came to the admin endpoint.
     pub(crate) steering: Arc<AtomicBool>,
+}
+
+/// A WebSocket that was asked for.
+struct Upgrade {
+    upgrade: OnUpgrade,
+    _busy: Busy,
+    fence: Option<Fence>,
 }
 
 /// Serves one client until it goes, or this future is dropped.
@@ -186,11 +194,20 @@ pub(crate) async fn serve(
         let mut upgrade = line.upgrade.lock().unwrap_or_else(PoisonError::into_inner);
         upgrade.take()
     };
-    let Some((upgrade, _busy)) = upgrade else {
+    let Some(Upgrade {
+        upgrade,
+        _busy,
+        fence,
+    }) = upgrade
+    else {
         return;
     };
     match upgrade.await {
-        Ok(upgraded) => connection::serve(TokioIo::new(upgraded), number, state, methods).await,
+        Ok(upgraded) => {
+            state.lock().opens_under(fence.as_ref());
+            let client = Client { number, fence };
+            connection::serve(TokioIo::new(upgraded), client, state, methods).await;
+        }
         Err(problem) => tracing::debug!(%problem, "no handshake"),
     }
 }
@@ -274,11 +291,19 @@ async fn answer(
 }
 
 fn shake_hands(mut request: Request<Incoming>, line: &Line, busy: Busy) -> Response<Payload> {
+    let fence = request.headers().get(fences::HEADER);
+    let Ok(fence) = Fence::read(fence.map(HeaderValue::as_bytes)) else {
+        return *Reply::text(400, format!("{}\n", Malformed::TEXT)).response;
+    };
     match Handshake::new().receive_request(&request) {
         Ok(accepted) => {
             let upgrade = hyper::upgrade::on(&mut request);
             let mut slot = line.upgrade.lock().unwrap_or_else(PoisonError::into_inner);
-            *slot = Some((upgrade, busy));
+            *slot = Some(Upgrade {
+                upgrade,
+                _busy: busy,
+                fence,
+            });
             accepted.map(|()| Payload::whole(""))
         }
         Err(problem) => {

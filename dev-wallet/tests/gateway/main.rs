@@ -6,6 +6,7 @@ mod admin;
 mod client;
 mod dialects;
 mod faults;
+mod fences;
 mod idp;
 mod lifecycle;
 mod pages;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use moorline_dev_wallet::{Approval, DevWallet, DevWalletBuilder};
 use serde_json::{Value, json};
+use soketto::handshake::client::Header;
 use soketto::handshake::{Client as Handshake, ServerResponse};
 use soketto::{Receiver, Sender};
 use tokio::net::TcpStream;
@@ -33,9 +34,20 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn on(wallet: &DevWallet) -> Self {
+        Self::under(wallet, None).await
+    }
+
+    /// A client that says with its handshake what it acts under.
+    pub(crate) async fn under(wallet: &DevWallet, fence: Option<&str>) -> Self {
         let address = wallet.address().to_string();
         let socket = TcpStream::connect(&address).await.unwrap();
         let mut handshake = Handshake::new(socket.compat(), &address, "/");
+        let header = fence.map(|fence| Header {
+            name: "moorline-fence",
+            value: fence.as_bytes(),
+        });
+        let headers: Vec<Header<'_>> = header.into_iter().collect();
+        handshake.set_headers(&headers);
         match soon(handshake.handshake()).await.unwrap() {
             ServerResponse::Accepted { .. } => {}
             _ => panic!("no WebSocket"),

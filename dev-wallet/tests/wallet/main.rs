@@ -4,6 +4,7 @@
 
 mod client;
 mod faults;
+mod fences;
 mod hostile;
 mod methods;
 mod page;

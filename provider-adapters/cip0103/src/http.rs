@@ -19,6 +19,7 @@ use moorline::provider::{
     Capabilities, CloseMode, ErrorKind, EventSink, Live, OpenMode, OpenRequest, Opened, Provider,
     ProviderError, ProviderEvent, ProviderFuture, Request, UserAction, UserActionKind,
 };
+use moorline::sync::Fence;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -177,7 +178,7 @@ impl HttpProvider {
                     self.access.note(Some(&issued.credential), Some(&error));
                     return Err(error);
                 }
-                self.access.gateway.log_in(&issued.credential).await?;
+                self.access.log_in(&issued.credential).await?;
                 if refusal.is_some_and(|refusal| refusal.why == Why::NoSession) {
                     let _open = link.again(STREAM_GRACE).await;
                 }
@@ -302,7 +303,7 @@ impl HttpProvider {
             let text = "there are no credentials to authenticate with; set an authenticator";
             return Err(ProviderError::new(ErrorKind::Unsupported, text).not_sent());
         };
-        self.access.gateway.log_in(&issued.credential).await
+        self.access.log_in(&issued.credential).await
     }
 }
 
@@ -340,6 +341,12 @@ impl Provider for HttpProvider {
     /// made for it if a [network](HttpProviderBuilder::network) is configured.
     fn reauthenticate(&self) -> ProviderFuture<'_, ()> {
         Box::pin(self.renew())
+    }
+
+    /// Goes with every call and with the event stream from now on. A stream that is open keeps the
+    /// one it was opened with.
+    fn fenced(&self, fence: &Fence) {
+        self.access.fence.set(fence);
     }
 }
 

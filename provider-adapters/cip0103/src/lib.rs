@@ -59,6 +59,16 @@
 //!   user) that of every other program of the user, too. [`Session::detach`](moorline::Session::detach)
 //!   leaves it alone.
 //!
+//! # Fences
+//!
+//! A session that several processes share is held by one of them under a
+//! [`Fence`](moorline::sync::Fence), which travels as the header `moorline-fence: <lease>:<epoch>`:
+//! over HTTP with every call of the gateway's APIs and with the event stream, from the moment the
+//! provider was told; over a WebSocket with the handshake, so that all of a connection is under the
+//! fence it was opened with. A login finds out for whom it is before there can be a lease: its
+//! first calls, over a WebSocket its whole first connection, are under none. The standard knows no
+//! such header; wallets pass over it unless they refuse what comes late.
+//!
 //! "Not connected" is one answer of gateways for many things. They are told apart like this:
 //!
 //! | what happens | how it is known | verdict | the session |
@@ -108,6 +118,7 @@ mod command_id;
 mod config;
 mod error;
 mod events;
+mod fence;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

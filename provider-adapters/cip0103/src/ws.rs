@@ -14,6 +14,7 @@ use moorline::provider::{
     Capabilities, CloseMode, ErrorKind, EventSink, Live, OpenMode, OpenRequest, Opened, Provider,
     ProviderError, ProviderFuture, Request,
 };
+use moorline::sync::Fence;
 use serde_json::Value;
 
 use self::link::Link;
@@ -21,7 +22,7 @@ use self::options::Options;
 pub use self::options::WsProviderBuilder;
 use crate::ConfigError;
 use crate::types::{ConnectResult, StatusEvent, Wallet};
-use crate::{methods, reading};
+use crate::{fence, methods, reading};
 
 /// Speaks the synchronous dApp API of CIP-0103 with one wallet, over a WebSocket.
 ///
@@ -41,6 +42,7 @@ use crate::{methods, reading};
 /// ```
 pub struct WsProvider {
     options: Arc<Options>,
+    fence: fence::Present,
     /// The link of the current epoch.
     link: Mutex<Option<Arc<Link>>>,
 }
@@ -66,6 +68,7 @@ impl WsProvider {
     pub fn another(&self) -> Self {
         Self {
             options: self.options.clone(),
+            fence: fence::Present::default(),
             link: Mutex::new(None),
         }
     }
@@ -73,6 +76,7 @@ impl WsProvider {
     fn from_options(options: Options) -> Self {
         Self {
             options: Arc::new(options),
+            fence: fence::Present::default(),
             link: Mutex::new(None),
         }
     }
@@ -108,7 +112,7 @@ impl WsProvider {
     ) -> Result<Opened, ProviderError> {
         self.replace(None);
         // Held here until the wallet has agreed: dropping this future cuts it.
-        let link = Link::open(&self.options, events).await?;
+        let link = Link::open(&self.options, self.fence.get(), events).await?;
         let answer: ConnectResult = match request.mode {
             OpenMode::Interactive => {
                 let answer = link.call(methods::CONNECT, Value::Null).await?;
@@ -190,6 +194,12 @@ impl Provider for WsProvider {
 
     fn close(&self, mode: CloseMode) -> ProviderFuture<'_, ()> {
         Box::pin(self.end(mode))
+    }
+
+    /// Goes with the handshake of every connection that is opened from now on. One that stands
+    /// keeps the one it was opened with.
+    fn fenced(&self, fence: &Fence) {
+        self.fence.set(fence);
     }
 }
 

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use moorline::provider::{
     Capabilities, CloseMode, ErrorKind, EventSink, Live, OpenRequest, Opened, Provider,
-    ProviderError, ProviderFuture, Request,
+    ProviderError, ProviderFuture, ProviderPayload, Request,
 };
+use moorline::sync::Fence;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -296,6 +297,15 @@ impl Provider for FrontProvider {
         let begun = self.wallet.begin(What::Reauthenticate, None);
         let forward = self.inner.reauthenticate();
         Box::pin(self.play(What::Reauthenticate, begun, forward))
+    }
+
+    fn payload(&self) -> Result<Option<ProviderPayload>, ProviderError> {
+        self.inner.payload()
+    }
+
+    fn fenced(&self, fence: &Fence) {
+        self.wallet.lock().fence = Some(fence.clone());
+        self.inner.fenced(fence);
     }
 }
 

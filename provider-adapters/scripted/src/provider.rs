@@ -6,6 +6,7 @@ use moorline::provider::{
     Capabilities, CloseMode, ErrorKind, EventSink, Live, OpenMode, OpenRequest, Opened, Provider,
     ProviderError, ProviderFuture, Request,
 };
+use moorline::sync::Fence;
 use serde_json::{Value, json};
 
 use crate::behaviour::{Behaviour, Outcome};
@@ -230,5 +231,9 @@ impl Provider for ScriptedProvider {
             },
             |_, _| None,
         )
+    }
+
+    fn fenced(&self, fence: &Fence) {
+        self.wallet.lock().fence = Some(fence.clone());
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moorline::provider::{ErrorKind, EventSink, Live};
+use moorline::sync::Fence;
 use moorline::{Account, Epoch, NetworkId, NetworkLink, ProviderError, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -33,6 +34,8 @@ pub(crate) struct State {
     pub(crate) away: Option<ProviderError>,
     pub(crate) calls: Vec<Call>,
     pub(crate) executions: BTreeMap<String, u64>,
+    /// What the session acts under.
+    pub(crate) fence: Option<Fence>,
     /// The sinks of all epochs, oldest first.
     pub(crate) sinks: Vec<EventSink>,
     scripts: BTreeMap<On, VecDeque<(Behaviour, Option<u32>)>>,
@@ -80,10 +83,12 @@ impl Wallet {
         let known = state.sinks.last().map(EventSink::epoch);
         let epoch = epoch.or(known).unwrap_or_default();
         let index = state.calls.len();
+        let fence = state.fence.clone();
         state.calls.push(Call {
             number: index + 1,
             at,
             epoch,
+            fence,
             what,
             ended: None,
         });
@@ -149,6 +154,7 @@ impl State {
             away: None,
             calls: Vec::new(),
             executions: BTreeMap::new(),
+            fence: None,
             sinks: Vec::new(),
             scripts: BTreeMap::new(),
             waiting: Vec::new(),

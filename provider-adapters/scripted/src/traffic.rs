@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moorline::provider::{CloseMode, OpenMode};
+use moorline::sync::Fence;
 use moorline::{Epoch, Identity};
 use serde_json::Value;
 
@@ -20,6 +21,8 @@ pub struct Call {
     pub at: Duration,
     /// The connection it came through; zero before the first one.
     pub epoch: Epoch,
+    /// The fence it came under, if the provider was told one.
+    pub fence: Option<Fence>,
     /// What was asked for.
     pub what: What,
     /// How and when it ended, if it has.

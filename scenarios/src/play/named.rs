@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use moorline::provider::{
-    Capabilities, CloseMode, EventSink, Live, OpenRequest, Opened, ProviderFuture, Request,
+    Capabilities, CloseMode, EventSink, Live, OpenRequest, Opened, ProviderError, ProviderFuture,
+    ProviderPayload, Request,
 };
+use moorline::sync::Fence;
 use moorline::{Account, Identity, Provider};
 use serde_json::{Value, json};
 
@@ -118,5 +120,13 @@ impl Provider for Named {
 
     fn reauthenticate(&self) -> ProviderFuture<'_, ()> {
         self.inner.reauthenticate()
+    }
+
+    fn payload(&self) -> Result<Option<ProviderPayload>, ProviderError> {
+        self.inner.payload()
+    }
+
+    fn fenced(&self, fence: &Fence) {
+        self.inner.fenced(fence);
     }
 }

@@ -8,10 +8,12 @@ use moorline::{ProviderError, UserAction};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::gateway::{Gateway, Why};
+use super::frames::Frames;
+use super::gateway::{Caller, Gateway, Refusal, Why};
 use super::hearing::Ear;
 use super::state::{Authentication, GatewaySession, GatewayState, Reach, StreamState};
 use crate::auth::{AuthErrorKind, Credential, Issued};
+use crate::fence;
 use crate::types::{ConnectResult, StatusEvent, Wallet};
 use crate::{auth, methods, reading};
 
@@ -21,6 +23,7 @@ pub(super) const NOBODY: &(dyn Fn(UserAction) + Send + Sync) = &|_| {};
 /// One session's access to a gateway.
 pub(super) struct Access {
     pub(super) gateway: Arc<Gateway>,
+    pub(super) fence: fence::Present,
     ear: Mutex<Ear>,
     state: watch::Sender<GatewayState>,
 }
@@ -30,6 +33,7 @@ impl Access {
         let ear = Ear::new(gateway.options.all_transactions);
         Self {
             gateway,
+            fence: fence::Present::default(),
             ear: Mutex::new(ear),
             state: watch::Sender::default(),
         }
@@ -108,9 +112,34 @@ impl Access {
         params: &Value,
     ) -> Result<Value, ProviderError> {
         let credential = issued.map(|issued| &*issued.credential);
-        let answer = self.gateway.call(credential, method, params).await;
+        let fence = self.fence.get();
+        let caller = Caller {
+            credential,
+            fence: fence.as_ref(),
+        };
+        let answer = self.gateway.call(caller, method, params).await;
         self.note(credential, answer.as_ref().err());
         answer
+    }
+
+    /// Opens the event stream.
+    pub(super) async fn listen(&self, credential: Option<&Credential>) -> Result<Frames, Refusal> {
+        let fence = self.fence.get();
+        let caller = Caller {
+            credential,
+            fence: fence.as_ref(),
+        };
+        self.gateway.listen(caller).await
+    }
+
+    /// Makes sure that the gateway has a session for this credential.
+    pub(super) async fn log_in(&self, credential: &Credential) -> Result<(), ProviderError> {
+        let fence = self.fence.get();
+        let caller = Caller {
+            credential: Some(credential),
+            fence: fence.as_ref(),
+        };
+        self.gateway.log_in(caller).await
     }
 
     /// The truth about the session: `status` and `listAccounts`.
@@ -192,7 +221,7 @@ impl Access {
             return ProviderError::new(ErrorKind::Unauthorized, text).answered();
         }
         let patience = super::keeper::PATIENCE;
-        match tokio::time::timeout(patience, self.gateway.listen(Some(credential))).await {
+        match tokio::time::timeout(patience, self.listen(Some(credential))).await {
             Ok(Err(refusal)) => match refusal.why {
                 Why::NoSession | Why::Unreachable => refusal.error,
                 Why::Unauthenticated => not_taken(&refusal.error),

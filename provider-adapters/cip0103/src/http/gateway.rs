@@ -20,6 +20,7 @@ use super::frames::Frames;
 use super::login::Login;
 use super::options::Options;
 use crate::auth::{Credential, Credentials};
+use crate::fence;
 use crate::redact::scrub_text;
 
 /// The longest body of an answer that opens no stream, in bytes.
@@ -33,6 +34,13 @@ pub(super) struct Gateway {
     pub(super) login: Login,
     pace: Pace,
     next_id: AtomicU64,
+}
+
+/// Who asks: what every request shows of that.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Caller<'a> {
+    pub(super) credential: Option<&'a Credential>,
+    pub(super) fence: Option<&'a HeaderValue>,
 }
 
 /// Why the gateway gave no stream.
@@ -74,11 +82,11 @@ impl Gateway {
     /// servers drop idle connections, and a request may meet that on its way.
     pub(super) async fn call(
         &self,
-        credential: Option<&Credential>,
+        caller: Caller<'_>,
         method: &str,
         params: &Value,
     ) -> Result<Value, ProviderError> {
-        self.call_at(&self.options.url, credential, method, params)
+        self.call_at(&self.options.url, caller, method, params)
             .await
     }
 
@@ -86,15 +94,15 @@ impl Gateway {
     pub(super) async fn call_at(
         &self,
         url: &Url,
-        credential: Option<&Credential>,
+        caller: Caller<'_>,
         method: &str,
         params: &Value,
     ) -> Result<Value, ProviderError> {
         let body = self.write(method, params)?;
-        match self.post(url, credential, method, &body).await {
+        match self.post(url, caller, method, &body).await {
             Err(Failure::Closed(_)) if is_harmless(method, params) => {
                 tracing::trace!(method, "the connection was closed; once more");
-                self.post(url, credential, method, &body).await
+                self.post(url, caller, method, &body).await
             }
             answer => answer,
         }
@@ -131,7 +139,7 @@ impl Gateway {
     async fn post(
         &self,
         url: &Url,
-        credential: Option<&Credential>,
+        caller: Caller<'_>,
         method: &str,
         body: &str,
     ) -> Result<Value, Failure> {
@@ -142,7 +150,7 @@ impl Gateway {
             .header(ACCEPT, "application/json")
             .body(body.to_owned());
         let response = self
-            .authorize(request, credential)?
+            .show(request, caller)?
             .send()
             .await
             .map_err(|problem| self.not_answered(problem))?;
@@ -154,13 +162,13 @@ impl Gateway {
             status: status.as_u16(),
             retry_after,
             body: &body,
-            secret: credential.map(Credential::secret),
+            secret: caller.credential.map(Credential::secret),
         };
         answer.read(method).map_err(Failure::Other)
     }
 
     /// Opens the event stream. The future ends once the gateway has said yes or no.
-    pub(super) async fn listen(&self, credential: Option<&Credential>) -> Result<Frames, Refusal> {
+    pub(super) async fn listen(&self, caller: Caller<'_>) -> Result<Frames, Refusal> {
         let unreachable = |error: ProviderError| Refusal {
             why: match error.kind() {
                 ErrorKind::Unreachable | ErrorKind::TimedOut => Why::Unreachable,
@@ -169,14 +177,14 @@ impl Gateway {
             error,
         };
         let mut url = self.options.events.clone();
-        let request = match credential {
-            Some(credential) if self.options.token_in_url => {
-                let secret = credential.secret().expose_secret();
-                url.query_pairs_mut().append_pair("token", secret);
-                Ok(self.client.get(url))
-            }
-            credential => self.authorize(self.client.get(url), credential),
-        };
+        let mut shown = caller;
+        if self.options.token_in_url
+            && let Some(credential) = shown.credential.take()
+        {
+            let secret = credential.secret().expose_secret();
+            url.query_pairs_mut().append_pair("token", secret);
+        }
+        let request = self.show(self.client.get(url), shown);
         let response = request
             .map_err(|failure| unreachable(failure.into_error()))?
             .header(ACCEPT, "text/event-stream")
@@ -198,7 +206,7 @@ impl Gateway {
             status,
             retry_after,
             body: &body,
-            secret: credential.map(Credential::secret),
+            secret: caller.credential.map(Credential::secret),
         };
         let error = match answer.read("events") {
             Err(error) => error,
@@ -220,12 +228,15 @@ impl Gateway {
         self.pace.reserve()
     }
 
-    fn authorize(
+    fn show(
         &self,
-        request: RequestBuilder,
-        credential: Option<&Credential>,
+        mut request: RequestBuilder,
+        caller: Caller<'_>,
     ) -> Result<RequestBuilder, Failure> {
-        let Some(credential) = credential else {
+        if let Some(fence) = caller.fence {
+            request = request.header(fence::HEADER, fence);
+        }
+        let Some(credential) = caller.credential else {
             return Ok(request);
         };
         let mut value =

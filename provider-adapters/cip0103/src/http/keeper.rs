@@ -164,7 +164,7 @@ impl Keeper {
             Err(_) => return Err(failing(late("for a credential"))),
         };
         let credential = issued.as_ref().map(|issued| &*issued.credential);
-        match timeout(PATIENCE, self.access.gateway.listen(credential)).await {
+        match timeout(PATIENCE, self.access.listen(credential)).await {
             Ok(Ok(frames)) => Ok((frames, issued)),
             Ok(Err(refusal)) => {
                 if refusal.why == Why::Unauthenticated
@@ -296,7 +296,7 @@ impl Keeper {
     ) -> Result<bool, Over> {
         sleep_until(self.access.gateway.next_opening()).await;
         let credential = issued.map(|issued| &*issued.credential);
-        let Ok(Ok(next)) = timeout(PATIENCE, self.access.gateway.listen(credential)).await else {
+        let Ok(Ok(next)) = timeout(PATIENCE, self.access.listen(credential)).await else {
             return Ok(false);
         };
         while let Some(frame) = frames.next_if_here() {
@@ -342,7 +342,7 @@ impl Keeper {
             }
             if let Some(before) = before
                 && access.connected_status(Some(before)).await.is_ok()
-                && let Err(error) = access.gateway.log_in(&next.credential).await
+                && let Err(error) = access.log_in(&next.credential).await
             {
                 tracing::debug!(%error, "the session was not moved to the fresh credential");
             }

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, OnceCell};
 use url::Url;
 
-use super::gateway::Gateway;
-use crate::auth::Credential;
+use super::gateway::{Caller, Gateway};
 use crate::types::{StatusEvent, Wallet};
 use crate::{methods, reading};
 
@@ -30,12 +29,12 @@ struct WellKnown {
 impl Gateway {
     /// Makes sure that the gateway has a session for this credential on the network that is
     /// configured. Does nothing if none is. Never asks a person.
-    pub(super) async fn log_in(&self, credential: &Credential) -> Result<(), ProviderError> {
+    pub(super) async fn log_in(&self, caller: Caller<'_>) -> Result<(), ProviderError> {
         let Some(network) = self.options.network.as_deref() else {
             return Ok(());
         };
         let _turn = self.login.turn.lock().await;
-        if self.is_logged_in(credential, network).await? {
+        if self.is_logged_in(caller, network).await? {
             return Ok(());
         }
         let url = self.user_api().await?;
@@ -43,16 +42,14 @@ impl Gateway {
         if let Some(origin) = &self.options.origin {
             params["origin"] = json!(origin);
         }
-        let added = self
-            .call_at(&url, Some(credential), "addSession", &params)
-            .await;
+        let added = self.call_at(&url, caller, "addSession", &params).await;
         let Err(error) = added else {
             tracing::debug!(gateway = %self.options.shown, network, "session made");
             return Ok(());
         };
         // A login that failed may have left a session all the same: with a ledger that is down it
         // is a good one, on a network that does not exist it is one on which nothing works.
-        match self.status(credential).await {
+        match self.status(caller).await {
             Ok(status) if status.connection.is_connected => match status.network {
                 Some(there) if there.network_id == network => Ok(()),
                 _ => Err(error),
@@ -60,7 +57,7 @@ impl Gateway {
             Ok(_) => Err(error),
             Err(broken) if broken.kind() == ErrorKind::Internal => {
                 let method = methods::DISCONNECT;
-                let _swept = self.call(Some(credential), method, &Value::Null).await;
+                let _swept = self.call(caller, method, &Value::Null).await;
                 Err(error)
             }
             Err(_) => Err(error),
@@ -68,12 +65,8 @@ impl Gateway {
     }
 
     /// Whether there is a session on this network, and it was made to its end.
-    async fn is_logged_in(
-        &self,
-        credential: &Credential,
-        network: &str,
-    ) -> Result<bool, ProviderError> {
-        let status = match self.status(credential).await {
+    async fn is_logged_in(&self, caller: Caller<'_>, network: &str) -> Result<bool, ProviderError> {
+        let status = match self.status(caller).await {
             Ok(status) => status,
             // What is left of a login that failed.
             Err(error) if error.kind() == ErrorKind::Internal => return Ok(false),
@@ -84,14 +77,14 @@ impl Gateway {
             return Ok(false);
         }
         let method = methods::LIST_ACCOUNTS;
-        let wallets = self.call(Some(credential), method, &Value::Null).await?;
+        let wallets = self.call(caller, method, &Value::Null).await?;
         let wallets: Vec<Wallet> = reading::decode(method, wallets)?;
         Ok(!wallets.is_empty())
     }
 
-    async fn status(&self, credential: &Credential) -> Result<StatusEvent, ProviderError> {
+    async fn status(&self, caller: Caller<'_>) -> Result<StatusEvent, ProviderError> {
         let method = methods::STATUS;
-        let answer = self.call(Some(credential), method, &Value::Null).await?;
+        let answer = self.call(caller, method, &Value::Null).await?;
         reading::decode(method, answer)
     }
 

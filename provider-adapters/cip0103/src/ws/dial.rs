@@ -21,9 +21,12 @@ pub(super) type Halves = (Sender<Compat<EitherStream>>, Receiver<Compat<EitherSt
 /// follows redirects to anywhere.
 ///
 /// Cancel safe: dropping the future closes the socket.
-pub(super) async fn dial(options: &Options) -> Result<Halves, ProviderError> {
+pub(super) async fn dial(
+    options: &Options,
+    fence: Option<HeaderValue>,
+) -> Result<Halves, ProviderError> {
     let timeout = options.connect_timeout;
-    match tokio::time::timeout(timeout, connect(options)).await {
+    match tokio::time::timeout(timeout, connect(options, fence)).await {
         Ok(result) => result,
         Err(_) => Err(failed(
             options,
@@ -33,7 +36,7 @@ pub(super) async fn dial(options: &Options) -> Result<Halves, ProviderError> {
     }
 }
 
-async fn connect(options: &Options) -> Result<Halves, ProviderError> {
+async fn connect(options: &Options, fence: Option<HeaderValue>) -> Result<Halves, ProviderError> {
     let unreachable = |problem: std::io::Error| unreachable(options, &problem).with_source(problem);
     let host = match options.url.host() {
         Some(url::Host::Domain(name)) => name.to_owned(),
@@ -61,6 +64,9 @@ async fn connect(options: &Options) -> Result<Halves, ProviderError> {
         })?;
         value.set_sensitive(true);
         headers.insert("authorization", value);
+    }
+    if let Some(fence) = fence {
+        headers.insert(crate::fence::HEADER, fence);
     }
     WsTransportClientBuilder {
         connection_timeout: options.connect_timeout,

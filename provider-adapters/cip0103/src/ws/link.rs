@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use jsonrpsee::client_transport::ws::HeaderValue;
 use jsonrpsee::core::client::async_client::{Client, ClientBuilder, PingConfig, RpcService};
 use jsonrpsee::core::client::{ClientT, Error};
 use jsonrpsee::core::middleware::RpcServiceBuilder;
@@ -43,9 +44,10 @@ impl Link {
     /// Cancel safe: dropping the future closes the socket.
     pub(super) async fn open(
         options: &Arc<Options>,
+        fence: Option<HeaderValue>,
         events: EventSink,
     ) -> Result<Self, ProviderError> {
-        let (sender, receiver) = dial(options).await?;
+        let (sender, receiver) = dial(options, fence).await?;
         let shared = Arc::new(Shared::new());
         let outbox = Arc::clone(&shared.outbox);
         let ping = PingConfig::new()

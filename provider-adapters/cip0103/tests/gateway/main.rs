@@ -9,6 +9,7 @@ mod crowd;
 #[path = "../support/tls.rs"]
 mod door;
 mod events;
+mod fences;
 mod hostile;
 mod logins;
 mod many;

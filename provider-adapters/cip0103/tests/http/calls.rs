@@ -5,6 +5,7 @@ use std::time::Duration;
 use moorline::provider::{
     ErrorKind, EventSink, OpenMode, OpenRequest, Opened, Provider, Request, Sent,
 };
+use moorline::sync::Fence;
 use moorline::{Epoch, EventKind, Identity, ProviderError};
 use moorline_cip0103::auth::{ApiKey, StaticToken};
 use moorline_cip0103::types::PrepareExecute;
@@ -326,4 +327,28 @@ async fn credentials_do_not_travel_unprotected() {
         Err(moorline_cip0103::ConfigError::Insecure)
     ));
     far().allow_http(true).build().unwrap();
+}
+
+#[tokio::test]
+async fn the_stream_and_every_call_show_the_fence() {
+    let gate = Gate::start().await;
+    let provider = builder(&gate).network("canton:one").build().unwrap();
+    provider.fenced(&Fence::new("lease", 9));
+    let session = session(provider);
+    soon(session.connect()).await.unwrap();
+    gate.until_streams(1).await;
+    let seen = gate.stand().seen.clone();
+    let shown: Vec<_> = seen
+        .iter()
+        .filter(|seen| seen.fence.as_deref() != Some("lease:9"))
+        .map(|seen| &seen.method)
+        .collect();
+    // Where the user API is, everybody may know.
+    let public: &[&str] = &["/.well-known/wallet-gateway-config"];
+    assert!(
+        shown.iter().all(|method| public.contains(&method.as_str())),
+        "{shown:?}"
+    );
+    assert!(seen.iter().any(|seen| seen.method == "events"));
+    assert!(seen.iter().any(|seen| seen.method == "status"));
 }

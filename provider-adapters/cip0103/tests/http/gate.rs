@@ -27,6 +27,7 @@ pub(crate) enum Reply {
 pub(crate) struct Seen {
     pub(crate) target: String,
     pub(crate) authorization: Option<String>,
+    pub(crate) fence: Option<String>,
     pub(crate) method: String,
     pub(crate) params: Option<Value>,
     pub(crate) body: String,
@@ -301,6 +302,7 @@ async fn read(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Seen> {
                 };
                 return Some(Seen {
                     authorization: line("authorization"),
+                    fence: line("moorline-fence"),
                     target,
                     method,
                     params: rpc.get("params").cloned(),

@@ -6,6 +6,7 @@
 #[path = "../support/tls.rs"]
 mod door;
 mod faults;
+mod fences;
 mod harness;
 mod opening;
 mod requests;
