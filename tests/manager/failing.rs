@@ -44,8 +44,8 @@ impl Failing {
         self.how.lock().unwrap().set_aside.clone()
     }
 
-    /// Writes end after this long, whoever waits for them or not.
-    pub(crate) fn slow_writes(&self, by: Duration) {
+    /// Records are written after this long, whoever waits for it or not. Removals are not slow.
+    pub(crate) fn slow_saves(&self, by: Duration) {
         self.how.lock().unwrap().slow = by;
     }
 
@@ -63,7 +63,12 @@ impl Failing {
         Ok(())
     }
 
-    async fn write<F>(&self, name: RecordName, write: F) -> Result<Revision, StoreError>
+    async fn write<F>(
+        &self,
+        name: RecordName,
+        slow: Duration,
+        write: F,
+    ) -> Result<Revision, StoreError>
     where
         F: Future<Output = Result<Revision, StoreError>> + Send + 'static,
     {
@@ -74,11 +79,11 @@ impl Failing {
                 reason: "disk full".into(),
             });
         }
-        if how.slow.is_zero() {
+        if slow.is_zero() {
             return write.await;
         }
         let later = async move {
-            tokio::time::sleep(how.slow).await;
+            tokio::time::sleep(slow).await;
             write.await
         };
         tokio::spawn(later).await.unwrap()
@@ -101,7 +106,7 @@ impl Store for Failing {
     ) -> StoreFuture<'a, Revision> {
         let (inner, place) = (self.inner.clone(), name.clone());
         let write = async move { inner.save(&place, record, expected).await };
-        Box::pin(self.write(name.clone(), write))
+        Box::pin(self.write(name.clone(), self.how().slow, write))
     }
 
     fn erase<'a>(
@@ -112,7 +117,7 @@ impl Store for Failing {
     ) -> StoreFuture<'a, Revision> {
         let (inner, place) = (self.inner.clone(), name.clone());
         let write = async move { inner.erase(&place, tombstone, expected).await };
-        Box::pin(self.write(name.clone(), write))
+        Box::pin(self.write(name.clone(), Duration::ZERO, write))
     }
 
     fn set_aside<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Revision> {

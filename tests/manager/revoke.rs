@@ -223,8 +223,8 @@ async fn a_write_that_is_under_way_does_not_come_back_after_clear() {
     let store = Failing::new(memory.clone());
     let (builder, _) = crate::support::stored_dyn(Arc::new(store.clone()), |_, _| {});
     let manager = builder.build().unwrap();
-    // The first writes of a login hang, as on a slow disk, and end some time later.
-    store.slow_writes(Duration::from_secs(2));
+    // The first writes of a login hang, as on a slow disk, and end when nobody waits any more.
+    store.slow_saves(Duration::from_secs(120));
     manager.login(wallet("a").0).await.unwrap();
     settle().await;
     assert_eq!(memory.peek(&name("a")), Stored::Nothing);
