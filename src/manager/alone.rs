@@ -16,15 +16,17 @@ use super::restore::Restored;
 use crate::provider::Provider;
 use crate::store::{Record, RecordName, Revision, Store, StoreFuture, Stored, Tombstone};
 
-pub(super) type Settings = Infallible;
 pub(super) type Previous = Infallible;
 type Claim = Infallible;
+
+#[derive(Clone)]
+pub(super) struct Settings(Infallible);
 
 pub(super) struct Cluster(Infallible);
 
 impl Cluster {
     pub(super) fn new(settings: Settings, _store: Arc<dyn Store>) -> Self {
-        match settings {}
+        match settings.0 {}
     }
 
     pub(super) fn fence(&self, _provider: Arc<dyn Provider>) -> (Arc<dyn Provider>, Arc<Gate>) {

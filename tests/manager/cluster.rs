@@ -1,195 +1,26 @@
 //! Managers that share a store: two processes played in one.
 
+mod rig;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use moorline::manager::{
-    CloseReason, ManagerError, ManagerEventKind, ManagerEvents, Restored, SessionKey,
-    SessionManager, TakeOver,
+    CloseReason, ManagerError, ManagerEventKind, Restored, SessionManager, TakeOver,
 };
-use moorline::provider::{CloseMode, ErrorKind, Sent};
-
-use moorline::store::backend::{Backend, BackendError, BackendFuture, Blob, Memory};
-use moorline::store::{MemoryStore, Revision, Slot, Store, Stored};
+use moorline::provider::{CloseMode, Sent};
+use moorline::store::Stored;
+use moorline::store::backend::Memory;
 use moorline::sync::lease::Leases;
-use moorline::{Account, DisconnectReason, Identity, OperationError};
-use moorline_scripted::{Behaviour, Control, On, What};
+use moorline::{Account, BuildError, DisconnectReason};
+use moorline_scripted::{Behaviour, On, What};
 use serde_json::{Value, json};
 
-use crate::support::{Wallets, accounts, name, own, published, settle, stored, wallet};
+use self::rig::{Process, Reached, Shared, TTL, closes, epochs, key, lease_lost};
+use crate::support::{accounts, name, settle, wallet};
 
-const TTL: Duration = Duration::from_secs(10);
 const SECOND: Duration = Duration::from_secs(1);
-
-/// What leases stand in, as one process reaches it.
-#[derive(Clone)]
-struct Wire {
-    memory: Memory,
-    cut: Arc<AtomicBool>,
-}
-
-impl Wire {
-    fn check(&self) -> Result<(), BackendError> {
-        match self.cut.load(Ordering::Relaxed) {
-            false => Ok(()),
-            true => Err(BackendError::Unavailable {
-                reason: "cut".into(),
-            }),
-        }
-    }
-}
-
-impl Backend for Wire {
-    fn describe(&self) -> String {
-        "a wire".into()
-    }
-    fn get(&self, slot: Slot) -> BackendFuture<'_, Option<Blob>> {
-        Box::pin(async move {
-            self.check()?;
-            self.memory.get(slot).await
-        })
-    }
-    fn put(&self, slot: Slot, blob: Blob, expected: Revision) -> BackendFuture<'_, ()> {
-        Box::pin(async move {
-            self.check()?;
-            self.memory.put(slot, blob, expected).await
-        })
-    }
-    fn set_aside(&self, slot: Slot) -> BackendFuture<'_, Option<String>> {
-        self.memory.set_aside(slot)
-    }
-    fn remove(&self, slot: Slot, expected: Revision) -> BackendFuture<'_, ()> {
-        Box::pin(async move {
-            self.check()?;
-            self.memory.remove(slot, expected).await
-        })
-    }
-    fn list(&self) -> BackendFuture<'_, Vec<Slot>> {
-        Box::pin(async move {
-            self.check()?;
-            self.memory.list().await
-        })
-    }
-}
-
-/// One process.
-struct Process {
-    manager: SessionManager,
-    wallets: Wallets,
-    leases: Leases,
-    events: ManagerEvents,
-    cut: Arc<AtomicBool>,
-}
-
-impl Process {
-    fn cut(&self, cut: bool) {
-        self.cut.store(cut, Ordering::Relaxed);
-    }
-
-    fn own(&mut self) -> Vec<String> {
-        own(&mut self.events)
-    }
-
-    /// The reports of taking over by now: whose, under which epoch, from whom.
-    fn taken_over(&mut self) -> Vec<(String, u64, Option<String>)> {
-        published(&mut self.events)
-            .iter()
-            .filter_map(|event| match &event.kind {
-                ManagerEventKind::TakenOver { epoch, previous } => Some((
-                    event.key.as_ref()?.account.to_string(),
-                    *epoch,
-                    previous.as_ref().map(|it| it.name.to_string()),
-                )),
-                _ => None,
-            })
-            .collect()
-    }
-}
-
-/// A store, and where leases stand.
-#[derive(Clone, Default)]
-struct Shared {
-    store: MemoryStore,
-    leases: Memory,
-}
-
-impl Shared {
-    async fn process(&self, member: &str, take_over: TakeOver) -> Process {
-        let cut = Arc::<AtomicBool>::default();
-        let wire = Wire {
-            memory: self.leases.clone(),
-            cut: cut.clone(),
-        };
-        let leases = Leases::builder(wire).member(member).ttl(TTL).join();
-        let leases = leases.await.unwrap();
-        let (builder, wallets) = stored(&self.store, |_, _| {});
-        let builder = builder.leases(leases.clone()).take_over(take_over);
-        let manager = builder.build().unwrap();
-        let events = manager.events();
-        Process {
-            manager,
-            wallets,
-            leases,
-            events,
-            cut,
-        }
-    }
-
-    /// Two that take over by themselves, one of them with these sessions.
-    async fn two(&self, with: &[&str]) -> (Process, Process, Vec<Control>) {
-        let mut one = self.process("one", TakeOver::default()).await;
-        let two = self.process("two", TakeOver::default()).await;
-        let mut controls = Vec::new();
-        for account in with {
-            let (provider, control) = wallet(account);
-            one.manager.login(provider).await.unwrap();
-            controls.push(control);
-        }
-        settle().await;
-        one.own();
-        (one, two, controls)
-    }
-
-    fn revision(&self, account: &str) -> Revision {
-        self.store.peek(&name(account)).revision()
-    }
-}
-
-fn key(account: &str) -> SessionKey {
-    SessionKey::new(
-        Identity::new(account, Some("canton:scripted".into())),
-        "scripted",
-    )
-}
-
-fn lease_lost(error: OperationError) -> Sent {
-    match error {
-        OperationError::Provider(error) => {
-            assert_eq!(error.kind(), ErrorKind::LeaseLost, "{error}");
-            assert!(!error.is_retryable());
-            error.sent()
-        }
-        other => panic!("{other}"),
-    }
-}
-
-fn closes(control: &Control) -> Vec<CloseMode> {
-    let calls = control.calls();
-    calls
-        .iter()
-        .filter_map(|call| match call.what {
-            What::Close(mode) => Some(mode),
-            _ => None,
-        })
-        .collect()
-}
-
-fn epochs(control: &Control) -> Vec<Option<u64>> {
-    let calls = control.calls();
-    let epoch = |call: &moorline_scripted::Call| call.fence.as_ref().map(|fence| fence.epoch);
-    calls.iter().map(epoch).collect()
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_session_is_held_by_one_process_and_the_other_says_by_which() {
@@ -416,6 +247,23 @@ async fn a_disconnect_anywhere_is_one_everywhere() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_disconnect_that_cannot_be_stored_is_written_later() {
+    let shared = Shared::default();
+    let (one, two, _) = shared.two(&["alice"]).await;
+    shared.away.store(true, Ordering::Relaxed);
+    let report = one.manager.logout("alice").await.unwrap();
+    assert!(report.disconnect.not_persisted.is_some());
+    tokio::time::sleep(3 * TTL).await;
+    shared.away.store(false, Ordering::Relaxed);
+    tokio::time::sleep(3 * TTL).await;
+    assert!(matches!(
+        shared.store.peek(&name("alice")),
+        Stored::Tombstone { .. }
+    ));
+    assert!(accounts(&one.manager).is_empty() && accounts(&two.manager).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_that_ends_by_itself_stays_where_it_is() {
     let shared = Shared::default();
     let (one, _two, controls) = shared.two(&["alice"]).await;
@@ -497,37 +345,15 @@ async fn the_right_goes_with_the_session() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_say_where_is_refused() {
-    struct Plain(MemoryStore);
-    impl Store for Plain {
-        fn load<'a>(
-            &'a self,
-            name: &'a moorline::store::RecordName,
-        ) -> moorline::store::StoreFuture<'a, Stored> {
-            self.0.load(name)
-        }
-        fn save<'a>(
-            &'a self,
-            name: &'a moorline::store::RecordName,
-            record: moorline::store::Record,
-            expected: Revision,
-        ) -> moorline::store::StoreFuture<'a, Revision> {
-            self.0.save(name, record, expected)
-        }
-        fn erase<'a>(
-            &'a self,
-            name: &'a moorline::store::RecordName,
-            tombstone: moorline::store::Tombstone,
-            expected: Revision,
-        ) -> moorline::store::StoreFuture<'a, Revision> {
-            self.0.erase(name, tombstone, expected)
-        }
-        fn list(&self) -> moorline::store::StoreFuture<'_, Vec<moorline::store::RecordName>> {
-            self.0.list()
-        }
-    }
     let leases = Leases::builder(Memory::new()).join().await.unwrap();
+    let none = SessionManager::builder().leases(leases.clone()).build();
+    assert_eq!(none.unwrap_err(), BuildError::NoStore);
     let builder = SessionManager::builder().leases(leases);
-    let manager = builder.store(Plain(MemoryStore::new())).build().unwrap();
+    let store = Reached {
+        placeless: true,
+        ..Reached::default()
+    };
+    let manager = builder.store(store).build().unwrap();
     let refused = manager.login(wallet("alice").0).await.unwrap_err();
     assert!(
         refused.to_string().contains("where its records stand"),

@@ -145,3 +145,35 @@ impl Store for Gate {
         self.store.list()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::identity::{Account, Identity};
+    use crate::manager::read_only::ReadOnly;
+    use crate::snapshot::DisconnectReason;
+    use crate::store::MemoryStore;
+
+    #[tokio::test]
+    async fn the_end_of_an_earlier_session_is_no_news_and_what_others_write_later_is_once() {
+        let (store, name) = (MemoryStore::new(), RecordName::from("s"));
+        let tombstone = Tombstone::new(DisconnectReason::User, Timestamp::EPOCH);
+        let ended = store.erase(&name, tombstone, Revision::NONE).await.unwrap();
+        let gate = Gate::new(
+            Arc::new(store.clone()),
+            Arc::new(ReadOnly(Identity::new("alice", None))),
+            Arc::new(Right::new()),
+        );
+        gate.catch_up(&name).await.unwrap();
+        assert_eq!(gate.look(&name, None).await, Ok(None));
+        assert_eq!(gate.look(&name, Some(ended)).await, Ok(None));
+
+        let accounts = vec![Account::primary("alice")];
+        let record = Record::new("test", accounts, None, Timestamp::EPOCH);
+        let revision = store.save(&name, record, ended).await.unwrap();
+        let heard = gate.look(&name, Some(revision)).await.unwrap();
+        assert_eq!(heard, Some(store.peek(&name)));
+        assert_eq!(gate.look(&name, Some(revision)).await, Ok(None));
+    }
+}
