@@ -96,6 +96,7 @@ pub enum EventKind {
         delay_ms: u64,
     },
     /// `reconnect:deferred`: an attempt was due, but the shared budget has no room for it yet.
+    /// Said again where its turn passed while the computer slept or the process was held up.
     #[serde(rename = "reconnect:deferred")]
     ReconnectDeferred {
         /// Which attempt.

@@ -161,6 +161,11 @@ pub trait Pacing {
     fn delay(&mut self, attempt: u32) -> Option<Duration>;
 
     /// When an attempt that is due now may begin: now, or later where a shared budget is short.
-    /// The slot is taken.
+    /// The slot is taken; a later one is redeemed when it has come.
     fn reserve(&mut self, now: Mono) -> Mono;
+
+    /// Whether the attempt whose slot was reserved, and has come, may begin now. If not, the slot
+    /// is lost, and another is to be reserved: so many slots have passed unused that all of their
+    /// attempts at once would be more than the budget allows.
+    fn redeem(&mut self, now: Mono) -> bool;
 }

@@ -210,7 +210,10 @@ fn begin_attempt(goal: Goal, cx: &mut Context<'_>) -> Outcome<State> {
         return expiry::expire(goal, cx);
     }
     let attempt = cx.core.retry.count.saturating_add(1);
-    if !cx.core.retry.reserved {
+    // After a sleep or a stall many slots have passed, and not all of them are good any more.
+    let redeemed = cx.core.retry.reserved && cx.pacing.redeem(cx.now.mono);
+    cx.core.retry.reserved = false;
+    if !redeemed {
         let slot = cx.pacing.reserve(cx.now.mono);
         if slot > cx.now.mono {
             cx.core.retry.reserved = true;
@@ -220,7 +223,6 @@ fn begin_attempt(goal: Goal, cx: &mut Context<'_>) -> Outcome<State> {
             return Outcome::Handled;
         }
     }
-    cx.core.retry.reserved = false;
     cx.core.retry.count = attempt;
     cx.core.retry.attempted = true;
     let next = attempt::start_open(goal, cx);

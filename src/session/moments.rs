@@ -71,7 +71,7 @@ impl Moments {
     /// The monotonic time of an instant, rounded up.
     pub(super) fn mono_of(&self, instant: Instant) -> Mono {
         let since = instant.saturating_duration_since(self.origin);
-        let millis = since.as_micros().div_ceil(1000);
+        let millis = since.as_nanos().div_ceil(1_000_000);
         Mono::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
     }
 }

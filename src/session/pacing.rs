@@ -42,4 +42,9 @@ impl Pacing for SessionPacing<'_> {
             None => now,
         }
     }
+
+    fn redeem(&mut self, now: Mono) -> bool {
+        self.budget
+            .is_none_or(|budget| budget.redeem(self.moments.instant(now)))
+    }
 }

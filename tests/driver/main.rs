@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod at_once;
+mod budget;
 mod cancel_safety;
 mod close;
 mod deadlines;

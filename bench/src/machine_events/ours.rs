@@ -38,6 +38,10 @@ impl Pacing for Fixed {
     fn reserve(&mut self, now: Mono) -> Mono {
         now
     }
+
+    fn redeem(&mut self, _: Mono) -> bool {
+        true
+    }
 }
 
 impl Engine for Ours {

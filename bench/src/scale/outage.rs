@@ -71,7 +71,7 @@ impl Provider for Noted {
 }
 
 /// In virtual time every timer fires when it is due: what is seen is what was meant. In real time
-/// the process may be held up, and what was due meanwhile is made up for.
+/// the process may be held up: what was due meanwhile waits for another turn, but for a burst.
 pub(super) fn measure(sessions: usize, is_virtual: bool) -> Measured {
     let mut runtime = Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(is_virtual).build()?;
