@@ -51,7 +51,7 @@ pub(super) async fn run(
     if !stored.as_ref().is_some_and(kept) {
         return Err(Failure::NotKept(key.identity().to_string()));
     }
-    let mut object = as_json(&key);
+    let mut object = as_json(key);
     object["type"] = json!("logged-in");
     object["label"] = json!(label);
     object["readOnly"] = json!(&*key.provider == stored::READ_ONLY);
