@@ -9,7 +9,7 @@ mod logout;
 pub(crate) mod stored;
 mod switch;
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -19,7 +19,7 @@ use moorline::store::FileStore;
 use moorline::{Policy, SessionManager};
 
 pub(crate) use self::check::describe as describe_restored;
-use self::kept::{Recipes, Wake};
+use self::kept::Wake;
 use self::stored::StoredSession;
 use crate::args::LoginArgs;
 use crate::failure::Failure;
@@ -105,14 +105,12 @@ pub(crate) async fn run(args: AccountsArgs) -> Result<(), Failure> {
 /// The accounts of a store.
 pub(crate) struct Accounts {
     store: FileStore,
-    recipes: Recipes,
 }
 
 impl Accounts {
     pub(crate) fn open(args: &StoreArgs) -> Result<Self, Failure> {
         Ok(Self {
             store: stores::open(args)?,
-            recipes: Recipes::default(),
         })
     }
 
@@ -125,7 +123,6 @@ impl Accounts {
 
     /// A manager over them, without sessions yet. `wake` says whose wallets may be asked.
     pub(crate) fn manager(&self, policy: Policy, wake: Wake) -> Result<SessionManager, Failure> {
-        let recipes = self.recipes.clone();
         let builder = SessionManager::builder()
             .store(self.store.clone())
             .namespace(NAMESPACE)
@@ -134,28 +131,9 @@ impl Accounts {
             // A screen that is drawn a few times a second reads as rarely.
             .event_capacity(16 * 1024)
             .provider(moorline_cip0103::KIND, move |record| {
-                kept::rebuild(record, &wake, &recipes)
+                kept::rebuild(record, &wake)
             });
         Ok(builder.build()?)
-    }
-
-    /// Closes the manager, and keeps what identity providers gave meanwhile: a manager writes a
-    /// session when the session changes, and a new refresh token is no change of it.
-    pub(crate) async fn close(&self, manager: SessionManager) -> Result<(), Failure> {
-        manager.close().await;
-        let recipes =
-            std::mem::take(&mut *self.recipes.lock().unwrap_or_else(PoisonError::into_inner));
-        if recipes.iter().all(|(_, recipe)| !recipe.changes()) {
-            return Ok(());
-        }
-        let here = self.here().await?;
-        for (key, recipe) in recipes {
-            let mut named = here.iter().filter(|it| it.key.as_ref() == Some(&key));
-            if let Some(stored) = named.next() {
-                stored::refresh(&self.store, &stored.name, &recipe).await?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,9 +1,10 @@
 //! From an address and a login to what speaks with the wallet there, again after a restart.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use moorline::Provider;
+use moorline::provider::EventSink;
+use moorline::{Provider, ProviderEvent};
 use moorline_cip0103::auth::{ApiKey, AuthorizationCode, ClientCredentials, StaticToken};
 use moorline_cip0103::{Credentials, HttpProvider, WsProvider};
 use secrecy::{ExposeSecret, SecretString};
@@ -28,9 +29,6 @@ pub(crate) struct Recipe {
     network: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     login: Option<Login>,
-    /// What the user calls the account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) label: Option<String>,
 }
 
 /// How the program gets in.
@@ -77,16 +75,55 @@ impl<'de> Deserialize<'de> for Secret {
 /// The refresh token that the identity provider gave last. Clones share it, so that what is stored
 /// follows what the provider uses.
 #[derive(Clone, Default)]
-struct Refresh(Arc<Mutex<Option<SecretString>>>);
+struct Refresh(Arc<Mutex<Token>>);
+
+#[derive(Default)]
+struct Token {
+    last: Option<SecretString>,
+    /// The session that is to store it.
+    session: Option<EventSink>,
+    /// Whether it is another since the session was last told.
+    untold: bool,
+}
 
 impl Refresh {
-    fn now(&self) -> Option<SecretString> {
-        let token = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        token.clone()
+    fn lock(&self) -> MutexGuard<'_, Token> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn now(&self) -> Option<SecretString> {
+        self.lock().last.clone()
+    }
+
+    /// Has it stored at once: an identity provider may take each token once only, and then the
+    /// one before is worth nothing.
     fn put(&self, token: Option<&SecretString>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = token.cloned();
+        let session = {
+            let mut place = self.lock();
+            place.last = token.cloned();
+            place.untold = true;
+            place.session.clone()
+        };
+        self.say(session);
+    }
+
+    fn tell(&self, session: EventSink) {
+        let untold = {
+            let mut place = self.lock();
+            place.session = Some(session);
+            place.session.clone().filter(|_| place.untold)
+        };
+        self.say(untold);
+    }
+
+    /// Nothing is locked meanwhile: the session may ask for the token to store it.
+    fn say(&self, session: Option<EventSink>) {
+        // Nobody hears an epoch that is over: the next one is told when it begins.
+        if let Some(session) = session
+            && session.send(ProviderEvent::PayloadChanged)
+        {
+            self.lock().untold = false;
+        }
     }
 }
 
@@ -100,7 +137,7 @@ impl<'de> Deserialize<'de> for Refresh {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let token = Option::<Secret>::deserialize(deserializer)?;
         let refresh = Self::default();
-        refresh.put(token.map(|Secret(token)| token).as_ref());
+        refresh.lock().last = token.map(|Secret(token)| token);
         Ok(refresh)
     }
 }
@@ -131,18 +168,14 @@ impl Recipe {
             url: url.to_owned(),
             network: args.network.clone(),
             login,
-            label: None,
         })
     }
 
-    /// Gives the account another name.
-    pub(crate) fn labelled(self, label: Option<String>) -> Self {
-        Self { label, ..self }
-    }
-
-    /// Whether it may change while its provider serves.
-    pub(crate) fn changes(&self) -> bool {
-        matches!(self.login, Some(Login::Browser { .. }))
+    /// Tells this session from now on when what is to be stored has changed.
+    pub(crate) fn tell_changes(&self, session: EventSink) {
+        if let Some(Login::Browser { refresh, .. }) = &self.login {
+            refresh.tell(session);
+        }
     }
 
     /// Where the wallet is, without user, password, path and query, all of which may hold secrets.
@@ -226,7 +259,6 @@ impl fmt::Debug for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recipe")
             .field("place", &self.place())
-            .field("label", &self.label)
             .finish_non_exhaustive()
     }
 }
@@ -265,7 +297,6 @@ mod tests {
                 audience: None,
                 refresh: refresh.clone(),
             }),
-            label: Some("work".into()),
         };
         assert!(!format!("{recipe:?}").contains("s3cret"));
         let again = recipe.clone();

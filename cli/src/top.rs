@@ -12,6 +12,7 @@ mod terminal;
 mod tests;
 mod view;
 mod watch;
+mod words;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -159,8 +160,8 @@ async fn accounts(args: &StoreArgs, json: bool) -> Result<(), Failure> {
         }
     };
     let shown = show_manager(title, &manager, names, json, restore).await;
-    let closed = accounts.close(manager).await;
-    shown.and(closed)
+    manager.close().await;
+    shown
 }
 
 async fn wallets(urls: &[String], login: &LoginArgs, json: bool) -> Result<(), Failure> {

@@ -92,6 +92,13 @@ impl ManagedSession {
         self.session.save_again();
     }
 
+    /// Calls it something else, such as `Alice's laptop`, and has that stored as
+    /// [`save`](Self::save) does. See [`About::label`].
+    pub fn set_label(&self, label: impl Into<Arc<str>>) {
+        self.usage.label(label.into());
+        self.session.save_again();
+    }
+
     /// The session. What is asked of it directly is bound to whom it acts for when it is asked,
     /// and is not seen by the manager as use.
     pub fn session(&self) -> &Session {

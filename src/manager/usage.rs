@@ -152,6 +152,13 @@ impl Usage {
         true
     }
 
+    pub(super) fn label(&self, label: Arc<str>) {
+        self.describe(Described {
+            label: Some(label),
+            ..Described::default()
+        });
+    }
+
     fn described(&self) -> MutexGuard<'_, Option<Box<Described>>> {
         self.described
             .lock()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use moorline::manager::{LoginOptions, ManagerError};
 use moorline::provider::ProviderPayload;
 use moorline::store::{MemoryStore, Record, Revision, Store, Stored};
-use moorline::{Account, Policy, ProviderEvent, Timestamp};
+use moorline::{Account, Identity, Policy, ProviderEvent, Timestamp};
 use serde_json::Value;
 
 use crate::support::{clock, clock_after, name, settle, stored, wallet};
@@ -78,6 +78,31 @@ async fn a_later_login_of_the_account_says_more_and_makes_it_no_younger() {
         kept(&store, "a").about.unwrap().label.as_deref(),
         Some("other")
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_called_something_else_whenever_the_application_says_so() {
+    let store = MemoryStore::new();
+    let manager = stored(&store, |_, _| {}).0.build().unwrap();
+    let options = LoginOptions::new().label("one").client_agent("Browser/1");
+    let alice = manager.login_with(Arc::new(wallet("a").0), options).await;
+    let alice = alice.unwrap();
+    settle().await;
+    alice.set_label("other");
+    assert_eq!(alice.about().label.as_deref(), Some("other"));
+    settle().await;
+    let about = kept(&store, "a").about.unwrap();
+    assert_eq!(about.label.as_deref(), Some("other"));
+    assert_eq!(about.client_agent.as_deref(), Some("Browser/1"));
+    // One that only watches, too, and closing waits for it.
+    let watched = manager.watch(Identity::new("b", None)).await.unwrap();
+    watched.set_label("theirs");
+    manager.close().await;
+    let manager = stored(&store, |_, _| {}).0.build().unwrap();
+    manager.restore().await.unwrap();
+    let label = |account: &str| manager.get(account).unwrap().about().label;
+    assert_eq!(label("a").as_deref(), Some("other"));
+    assert_eq!(label("b").as_deref(), Some("theirs"));
 }
 
 #[tokio::test(start_paused = true)]

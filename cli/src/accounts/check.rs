@@ -22,12 +22,11 @@ pub(super) async fn run(accounts: &Accounts, output: Output) -> Result<(), Failu
         report = restore(&manager, output) => Some(report),
         () = interrupt.requested() => None,
     };
-    let closed = accounts.close(manager).await;
+    manager.close().await;
     let Some(report) = report else {
         return Err(Failure::Stopped);
     };
     let report = report?;
-    closed?;
     let mut failed = 0;
     for account in &here {
         let found = report.sessions.iter().find(|it| it.record == account.name);
@@ -149,7 +148,11 @@ pub(crate) fn describe(restored: &Restored) -> String {
         Restored::Unreadable { reason } => format!("cannot be read: {reason}"),
         Restored::StoreUnavailable { reason } => format!("cannot be looked at: {reason}"),
         Restored::Superseded => "another session stands for this account".into(),
-        _ => "has ended".into(),
+        Restored::HeldElsewhere { holder } => format!("held by {holder}"),
+        Restored::Full => "there is no room for it".into(),
+        Restored::Unfinished => "was not looked at to its end".into(),
+        Restored::Ended => "has ended".into(),
+        _ => "is not there".into(),
     }
 }
 

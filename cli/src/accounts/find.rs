@@ -47,7 +47,7 @@ fn candidate((account, key): &(&StoredSession, &SessionKey)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use moorline::store::{MemoryStore, Record, Revision, Store};
+    use moorline::store::{About, MemoryStore, Record, Revision, Store};
     use moorline::{Account, NetworkId, Timestamp};
 
     use super::*;
@@ -64,11 +64,11 @@ mod tests {
             let network = NetworkId::from(network);
             let accounts = vec![Account::primary(account)];
             let record = Record::new("cip0103", accounts, Some(network.clone()), Timestamp::EPOCH);
+            let mut about = About::new(Timestamp::EPOCH);
+            about.label = (!label.is_empty()).then(|| label.into());
             let name = format!("accounts/{account}/{network}").into();
+            let record = record.with_about(about);
             store.save(&name, record, Revision::NONE).await.unwrap();
-            if !label.is_empty() {
-                stored::relabel(&store, &name, label).await.unwrap();
-            }
         }
         stored::sessions(&store, Some("accounts")).await.unwrap()
     }

@@ -1,6 +1,6 @@
 //! Providers that tell their store how to build them again.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use moorline::manager::SessionKey;
 use moorline::provider::{
@@ -51,15 +51,8 @@ impl Kept {
     }
 }
 
-/// What providers were built from, by whom they act for.
-pub(super) type Recipes = Arc<Mutex<Vec<(SessionKey, Recipe)>>>;
-
-/// The provider of a stored session, whose recipe is noted.
-pub(super) fn rebuild(
-    record: &Record,
-    wake: &Wake,
-    recipes: &Recipes,
-) -> Result<Arc<dyn Provider>, ProviderError> {
+/// The provider of a stored session.
+pub(super) fn rebuild(record: &Record, wake: &Wake) -> Result<Arc<dyn Provider>, ProviderError> {
     if !wake.takes(record) {
         return Ok(Arc::new(Asleep(record.provider.clone())));
     }
@@ -67,11 +60,6 @@ pub(super) fn rebuild(
     let payload = record.provider_payload.as_ref();
     let payload = payload.ok_or_else(|| unusable("its wallet's address is not stored".into()))?;
     let recipe: Recipe = payload.read().map_err(|why| unusable(why.to_string()))?;
-    if let Some(identity) = record.identity() {
-        let key = SessionKey::new(identity, record.provider.clone());
-        let mut recipes = recipes.lock().unwrap_or_else(PoisonError::into_inner);
-        recipes.push((key, recipe.clone()));
-    }
     let kept = Kept::new(recipe).map_err(|why| unusable(why.to_string()))?;
     Ok(Arc::new(kept))
 }
@@ -86,6 +74,7 @@ impl Provider for Kept {
     }
 
     fn open(&self, request: OpenRequest, events: EventSink) -> ProviderFuture<'_, Opened> {
+        self.recipe.tell_changes(events.clone());
         self.inner.open(request, events)
     }
 

@@ -1,8 +1,11 @@
 //! `moorline accounts login`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use moorline::manager::{ManagedSession, ManagerEventKind, ManagerEvents, ManagerItem};
+use moorline::manager::{
+    LoginOptions, ManagedSession, ManagerEventKind, ManagerEvents, ManagerItem, SessionKey,
+};
 use moorline::{EventKind, Identity, NetworkId, Policy, SessionManager};
 use serde_json::json;
 
@@ -25,9 +28,7 @@ pub(super) async fn run(
         None => None,
     };
     // What cannot be right is said before anything is stored.
-    let kept = recipe.map(|recipe| Kept::new(recipe.labelled(args.label.clone())));
-    let kept = kept.transpose()?;
-    let before = accounts.here().await?;
+    let kept = recipe.map(Kept::new).transpose()?;
     let manager = accounts.manager(Policy::default(), Wake::Nobody)?;
     let mut interrupt = Interrupt::listen()?;
     let telling = tokio::spawn(tell(manager.events(), output));
@@ -35,26 +36,22 @@ pub(super) async fn run(
         logged_in = log_in(&manager, kept, &args) => Some(logged_in),
         () = interrupt.requested() => None,
     };
-    let closed = accounts.close(manager).await;
+    manager.close().await;
     // Ends with the manager.
     let _told = telling.await;
     let Some(logged_in) = logged_in else {
         return Err(Failure::Stopped);
     };
-    let key = logged_in?.key().clone();
-    closed?;
-    let same = |account: &StoredSession| account.key.as_ref() == Some(&*key);
-    let earlier = before.into_iter().find(same);
-    // What an account was called it is called again.
-    let label = args.label.or_else(|| earlier?.label);
+    let session = logged_in?;
+    let (key, label) = (session.key(), session.about().label);
+    let same = |account: &StoredSession| account.key.as_ref() == Some(&**key);
     let stored = accounts.here().await?.into_iter().find(same);
-    let Some(stored) = stored.filter(|stored| stored.active) else {
+    let kept =
+        |stored: &StoredSession| stored.active && stored.label.as_deref() == label.as_deref();
+    if !stored.as_ref().is_some_and(kept) {
         return Err(Failure::NotKept(key.identity().to_string()));
-    };
-    if let Some(label) = label.as_deref().filter(|_| stored.label != label) {
-        stored::relabel(&accounts.store, &stored.name, label).await?;
     }
-    let mut object = as_json(&key);
+    let mut object = as_json(key);
     object["type"] = json!("logged-in");
     object["label"] = json!(label);
     object["readOnly"] = json!(&*key.provider == stored::READ_ONLY);
@@ -73,15 +70,47 @@ async fn log_in(
     kept: Option<Kept>,
     args: &LoginAccountArgs,
 ) -> Result<ManagedSession, Failure> {
+    let earlier = labels(manager).await?;
     let session = match (kept, &args.watch) {
-        (Some(kept), _) => manager.login_dyn(Arc::new(kept), true).await,
+        (Some(kept), _) => {
+            let mut options = LoginOptions::new();
+            if let Some(label) = &args.label {
+                options = options.label(label.as_str());
+            }
+            manager.login_with(Arc::new(kept), options).await?
+        }
         (None, party) => {
             let party = party.as_deref().unwrap_or_default();
             let network = args.on.as_deref().map(NetworkId::from);
-            manager.watch(Identity::new(party, network)).await
+            let session = manager.watch(Identity::new(party, network)).await?;
+            if let Some(label) = &args.label {
+                session.set_label(label.as_str());
+            }
+            session
         }
     };
-    Ok(session?)
+    // What an account was called it is called again.
+    if args.label.is_none()
+        && let Some(label) = earlier.get(&**session.key())
+    {
+        session.set_label(label.clone());
+    }
+    Ok(session)
+}
+
+/// What the accounts that are stored are called.
+async fn labels(manager: &SessionManager) -> Result<HashMap<SessionKey, Arc<str>>, Failure> {
+    let mut stored = manager.list_stored().await?;
+    let mut labels = HashMap::new();
+    while let Some(session) = stored.next().await {
+        // What cannot be read has no name to be kept.
+        if let Ok(session) = session
+            && let (Some(key), Some(label)) = (session.key, session.about.label)
+        {
+            labels.insert(SessionKey::clone(&key), label);
+        }
+    }
+    Ok(labels)
 }
 
 /// Says what a person has to do, until the manager is closed.

@@ -28,9 +28,8 @@ pub(super) async fn one(
     let manager = accounts.manager(impatient(), Wake::One(key.clone()))?;
     let restored = manager.restore().await?;
     let result = log_out(&manager, &restored, account, key, output).await;
-    let closed = accounts.close(manager).await;
+    manager.close().await;
     let report = result?;
-    closed?;
     say_active(output, report.active.as_ref());
     Ok(())
 }
@@ -50,8 +49,7 @@ pub(super) async fn all(accounts: &Accounts, output: Output) -> Result<(), Failu
         };
         failures.extend(result.err());
     }
-    let closed = accounts.close(manager).await;
-    closed?;
+    manager.close().await;
     let total = here.len();
     let gone = total - failures.len();
     output.object(&json!({ "type": "summary", "total": total, "loggedOut": gone }));

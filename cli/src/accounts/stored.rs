@@ -3,16 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use moorline::manager::SessionKey;
-use moorline::provider::{PayloadError, ProviderPayload};
+use moorline::manager::{OWN_RECORD, SessionKey};
 use moorline::store::{Intent, Record, RecordName, Revision, Store, StoreError, Stored, Tombstone};
 use moorline::{Account, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use crate::provider::Recipe;
-
-/// The provider of a manager's own record.
-const MANAGER: &str = "moorline-manager";
 
 /// The kind of sessions that only watch.
 pub(crate) const READ_ONLY: &str = "read-only";
@@ -63,12 +58,13 @@ impl StoredSession {
 #[derive(Default)]
 struct Remembered {
     active: Vec<RecordName>,
-    last_used: BTreeMap<RecordName, Timestamp>,
+    /// When those came who came last.
+    came: BTreeMap<RecordName, Timestamp>,
 }
 
 impl Remembered {
     /// Each account stands for a session's record: the primary one is active, and the label is
-    /// when it was last used.
+    /// when it came.
     fn add(&mut self, record: &Record) {
         let name = |account: &Account| RecordName::from(account.id.as_str());
         for account in record.accounts.iter() {
@@ -76,9 +72,30 @@ impl Remembered {
                 self.active.push(name(account));
             }
             if let Some(at) = account.label.as_deref().and_then(Timestamp::parse) {
-                self.last_used.insert(name(account), at);
+                self.came.insert(name(account), at);
             }
         }
+    }
+}
+
+/// Whether this is what a manager keeps of itself, which is no session. What is left of it once
+/// everything was cleared is told by its name alone, among `all` of the store.
+pub(crate) fn is_of_a_manager<'a>(
+    name: &RecordName,
+    stored: &Stored,
+    all: impl IntoIterator<Item = &'a RecordName>,
+) -> bool {
+    match stored {
+        Stored::Record { record, .. } => &*record.provider == OWN_RECORD,
+        Stored::Tombstone { .. } => {
+            let namespace = name.as_str().strip_suffix("/manager");
+            namespace.is_some_and(|namespace| {
+                let sessions = format!("{namespace}/session/");
+                let mut all = all.into_iter();
+                all.any(|name| name.as_str().starts_with(&sessions))
+            })
+        }
+        Stored::Nothing => false,
     }
 }
 
@@ -94,28 +111,27 @@ pub(crate) async fn sessions(
     }
     let mut remembered = Remembered::default();
     let mut sessions = Vec::with_capacity(names.len());
-    for name in names {
-        match store.load(&name).await {
-            Ok(Stored::Record { record, .. }) if &*record.provider == MANAGER => {
-                remembered.add(&record);
+    for name in &names {
+        match store.load(name).await {
+            Ok(own) if is_of_a_manager(name, &own, &names) => {
+                if let Stored::Record { record, .. } = own {
+                    remembered.add(&record);
+                }
             }
-            loaded => sessions.extend(read(name, loaded)?),
+            loaded => sessions.extend(read(name.clone(), loaded)?),
         }
     }
-    // What cannot be read is in no list, and its manager remembers it.
-    let listed: Vec<_> = sessions
-        .iter()
-        .map(|session| session.name.clone())
-        .collect();
-    for name in remembered.last_used.keys() {
-        if !listed.contains(name) {
+    // What cannot be read is in no list, and its manager may remember it.
+    for name in remembered.came.keys() {
+        if !names.contains(name) {
             let loaded = store.load(name).await;
             sessions.extend(read(name.clone(), loaded)?);
         }
     }
     for session in &mut sessions {
         session.active = remembered.active.contains(&session.name);
-        session.last_used = remembered.last_used.get(&session.name).copied();
+        let came = remembered.came.get(&session.name).copied();
+        session.last_used = session.last_used.max(came);
     }
     sessions.sort_by_cached_key(|it| (it.key.is_none(), it.key.clone(), it.name.clone()));
     Ok(sessions)
@@ -154,64 +170,72 @@ fn read(
         let payload = record.provider_payload.as_ref();
         let recipe = payload.and_then(|payload| payload.read::<Recipe>().ok());
         let place = recipe.as_ref().and_then(Recipe::place);
-        let named = payload.and_then(|payload| payload.read::<Named>().ok());
-        session.label = named.and_then(|named| named.label);
+        let about = record.about.as_deref();
+        let last_used = about.map(|about| about.last_active_at);
+        let label = about.and_then(|about| Some(about.label.as_deref()?.to_owned()));
         (session.key, session.place) = (key, place);
+        (session.label, session.last_used) = (label, last_used);
     }
     Ok(Some(session))
 }
 
-/// What every payload of an account has, a session's that only watches too.
-#[derive(Default, Serialize, Deserialize)]
-struct Named {
-    label: Option<String>,
-}
+#[cfg(test)]
+mod tests {
+    use moorline::store::{About, MemoryStore};
+    use moorline::{DisconnectReason, SessionManager};
+    use moorline_scripted::ScriptedWallet;
 
-/// Gives a stored session another label.
-pub(super) async fn relabel(
-    store: &dyn Store,
-    name: &RecordName,
-    label: &str,
-) -> Result<(), StoreError> {
-    let Stored::Record { record, revision } = store.load(name).await? else {
-        return Ok(());
-    };
-    let payload = record.provider_payload.as_ref();
-    let recipe = payload.and_then(|payload| payload.read::<Recipe>().ok());
-    let label = Some(label.to_owned());
-    let payload = match recipe {
-        Some(recipe) => ProviderPayload::new(&record.provider, &recipe.labelled(label)),
-        None => ProviderPayload::new(&record.provider, &Named { label }),
-    };
-    put(store, name, record, revision, payload).await
-}
+    use super::*;
 
-/// Writes what a provider was given while it served, such as a new refresh token.
-pub(super) async fn refresh(
-    store: &dyn Store,
-    name: &RecordName,
-    recipe: &Recipe,
-) -> Result<(), StoreError> {
-    let Stored::Record { record, revision } = store.load(name).await? else {
-        return Ok(());
-    };
-    let payload = ProviderPayload::new(&record.provider, recipe);
-    if payload.as_ref().ok() == record.provider_payload.as_ref() {
-        return Ok(());
+    async fn manager(store: &MemoryStore, namespace: &str) -> SessionManager {
+        let manager = SessionManager::builder()
+            .store(store.clone())
+            .namespace(namespace)
+            .build()
+            .unwrap();
+        for account in ["alice", "bob"] {
+            let (provider, _) = ScriptedWallet::new().accounts([account]).build();
+            manager.login(provider).await.unwrap();
+        }
+        manager
     }
-    put(store, name, record, revision, payload).await
-}
 
-async fn put(
-    store: &dyn Store,
-    name: &RecordName,
-    record: Record,
-    revision: Revision,
-    payload: Result<ProviderPayload, PayloadError>,
-) -> Result<(), StoreError> {
-    let payload = payload.map_err(|why| StoreError::Unavailable {
-        reason: why.to_string().into(),
-    })?;
-    let record = record.with_payload(Some(payload));
-    store.save(name, record, revision).await.map(drop)
+    #[tokio::test]
+    async fn managers_records_are_no_sessions_whatever_their_namespace() {
+        let store = MemoryStore::new();
+        manager(&store, "one").await.close().await;
+        let two = manager(&store, "two/three").await;
+        two.clear().await.unwrap();
+        two.close().await;
+        // Of that name, and no manager's.
+        let tombstone = Tombstone::new(DisconnectReason::User, Timestamp::EPOCH);
+        let lone = "four/manager".into();
+        store.erase(&lone, tombstone, Revision::NONE).await.unwrap();
+
+        let all = sessions(&store, None).await.unwrap();
+        let active: Vec<_> = all.iter().filter(|it| it.active).collect();
+        assert_eq!(active.len(), 1);
+        assert_eq!(active[0].key.as_ref().unwrap().account.as_str(), "bob");
+        let ended = all.iter().filter(|it| it.has_ended());
+        let ended: Vec<_> = ended.map(|it| it.name.as_str()).collect();
+        assert!(ended.contains(&"four/manager"), "{ended:?}");
+        assert_eq!((all.len(), ended.len()), (5, 3), "{all:?}");
+    }
+
+    #[tokio::test]
+    async fn when_a_session_was_used_and_its_name_stand_in_its_record() {
+        let store = MemoryStore::new();
+        let accounts = vec![Account::primary("alice")];
+        let record = Record::new("scripted", accounts, None, Timestamp::EPOCH);
+        let mut about = About::new(Timestamp::EPOCH);
+        about.last_active_at = Timestamp::from_millis(7);
+        about.label = Some("work".into());
+        let name = "one/session/scripted/-/alice".into();
+        let record = record.with_about(about);
+        store.save(&name, record, Revision::NONE).await.unwrap();
+        let all = sessions(&store, Some("one")).await.unwrap();
+        assert_eq!(all[0].last_used, Some(Timestamp::from_millis(7)));
+        assert_eq!(all[0].label.as_deref(), Some("work"));
+        assert!(!all[0].active);
+    }
 }

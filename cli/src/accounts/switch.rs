@@ -18,9 +18,8 @@ pub(super) async fn run(accounts: &Accounts, output: Output, text: &str) -> Resu
     let manager = accounts.manager(impatient(), Wake::Nobody)?;
     let restored = manager.restore().await;
     let switched = restored.and_then(|_| manager.switch_to(key));
-    let closed = accounts.close(manager).await;
+    manager.close().await;
     switched?;
-    closed?;
     // Closing writes it, and does not say whether that went well.
     let now = accounts.here().await?;
     let kept = now.iter().any(|it| it.active && it.name == account.name);

@@ -1,16 +1,17 @@
 //! `moorline sessions list`.
 
-use moorline::manager::OWN_RECORD;
-use moorline::store::{Entry, FileStore, Stored, backend::Backend};
+use moorline::store::{Entry, FileStore, RecordName, Stored, backend::Backend};
 use serde_json::{Value, json};
 
 use super::person;
+use crate::accounts::stored;
 use crate::failure::Failure;
 use crate::output::Output;
 
 pub(super) async fn run(store: &FileStore, output: Output) -> Result<(), Failure> {
     let mut entries = store.entries().await?;
-    entries.retain(|entry| !is_of_a_manager(entry));
+    let names = names(&entries);
+    entries.retain(|entry| !is_of_a_manager(entry, &names));
     entries.sort_by(|one, two| one.name.cmp(&two.name));
     output.say(&format!(
         "{}, sealed; keys in {}{}",
@@ -49,9 +50,18 @@ pub(super) async fn run(store: &FileStore, output: Output) -> Result<(), Failure
     Ok(())
 }
 
+/// The names of all that can be read.
+pub(super) fn names(entries: &[Entry]) -> Vec<RecordName> {
+    let names = entries.iter().filter_map(|entry| entry.name.clone());
+    names.collect()
+}
+
 /// Who of many sessions is active is no session.
-fn is_of_a_manager(entry: &Entry) -> bool {
-    matches!(&entry.content, Ok(Stored::Record { record, .. }) if &*record.provider == OWN_RECORD)
+pub(super) fn is_of_a_manager(entry: &Entry, all: &[RecordName]) -> bool {
+    match (&entry.name, &entry.content) {
+        (Some(name), Ok(stored)) => stored::is_of_a_manager(name, stored, all),
+        _ => false,
+    }
 }
 
 /// What is not protected is said.

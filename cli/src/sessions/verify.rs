@@ -3,7 +3,7 @@
 use moorline::store::FileStore;
 use serde_json::json;
 
-use super::list::as_json;
+use super::list::{self, as_json};
 use super::person::sessions;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -18,7 +18,11 @@ pub(super) async fn run(store: &FileStore, output: Output) -> Result<(), Failure
             output.say(&error.to_string());
         }
     }
-    let total = entries.len();
+    let names = list::names(&entries);
+    let sessions_alone = entries
+        .iter()
+        .filter(|it| !list::is_of_a_manager(it, &names));
+    let total = sessions_alone.count();
     output.object(&json!({ "type": "summary", "total": total, "unreadable": unreadable }));
     if unreadable > 0 {
         return Err(Failure::Unreadable { unreadable, total });

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use moorline::manager::{
-    ManagedSession, ManagerEvent, ManagerEventKind, ManagerItem, RestoreReport, SessionKey,
+    CloseReason, ManagedSession, ManagerEvent, ManagerEventKind, ManagerItem, RestoreReport,
+    Restored, SessionKey,
 };
 use moorline::{EventKind, Provider, SessionManager};
 use tokio::sync::Notify;
@@ -51,12 +52,18 @@ pub(super) fn not_restored(report: &RestoreReport, stored: &[StoredSession]) -> 
         let mut found = report.sessions.iter();
         let found = found.find(|it| it.record == session.name)?;
         match &found.restored {
-            moorline::manager::Restored::Session { .. } => None,
-            restored => Some((key, crate::accounts::describe_restored(restored))),
+            Restored::Session { .. } => None,
+            Restored::HeldElsewhere { holder } => {
+                Some((key, Phase::Elsewhere, format!("held by {holder}")))
+            }
+            restored => {
+                let why = crate::accounts::describe_restored(restored);
+                Some((key, Phase::Unreadable, why))
+            }
         }
     };
     let missing = stored.iter().filter_map(|it| Some((it, there(it)?)));
-    let inputs = missing.map(|(session, (key, why))| {
+    let inputs = missing.map(|(session, (key, phase, why))| {
         let id = match key {
             Some(key) => RowId::Key(key),
             None => RowId::Record(session.name.clone()),
@@ -66,7 +73,7 @@ pub(super) fn not_restored(report: &RestoreReport, stored: &[StoredSession]) -> 
             None => session.name.to_string(),
         };
         let facts = Facts {
-            phase: Phase::Unreadable,
+            phase,
             why,
             label: session.label.clone(),
             ..Facts::named(account)
@@ -131,6 +138,8 @@ struct Batch<'a> {
     everything: bool,
     /// Sessions whose account is not known yet.
     pending: HashSet<u64>,
+    /// Sessions that another process holds.
+    elsewhere: BTreeSet<Arc<SessionKey>>,
 }
 
 impl<'a> Batch<'a> {
@@ -142,6 +151,7 @@ impl<'a> Batch<'a> {
             touched: BTreeSet::new(),
             everything: false,
             pending: HashSet::new(),
+            elsewhere: BTreeSet::new(),
         }
     }
 
@@ -166,6 +176,18 @@ impl<'a> Batch<'a> {
                 }
                 if let ManagerEventKind::Rekeyed { previous } = &event.kind {
                     self.rename(RowId::Key(previous.clone()), to.clone());
+                }
+                match &event.kind {
+                    ManagerEventKind::Closed {
+                        reason: CloseReason::LeaseLost,
+                        ..
+                    } => {
+                        self.elsewhere.insert(key.clone());
+                    }
+                    ManagerEventKind::Revoked { .. } => {
+                        self.elsewhere.remove(key);
+                    }
+                    _ => {}
                 }
                 self.touched.insert(key.clone());
                 Some(to)
@@ -221,12 +243,24 @@ impl<'a> Batch<'a> {
             let sessions = self.manager.sessions();
             let keys = sessions.iter().map(|it| RowId::Key(it.key().clone()));
             let pending = self.pending.iter().map(|number| RowId::Pending(*number));
-            self.inputs.push(Input::Only(keys.chain(pending).collect()));
+            let elsewhere = self.elsewhere.iter().cloned().map(RowId::Key);
+            let all = keys.chain(pending).chain(elsewhere);
+            self.inputs.push(Input::Only(all.collect()));
             self.inputs.extend(sessions.iter().map(facts));
         }
         for key in std::mem::take(&mut self.touched) {
             self.inputs.push(match self.manager.get(&*key) {
-                Ok(session) => facts(&session),
+                Ok(session) => {
+                    self.elsewhere.remove(&key);
+                    facts(&session)
+                }
+                Err(_) if self.elsewhere.contains(&key) => {
+                    let facts = Facts {
+                        phase: Phase::Elsewhere,
+                        ..known(&key, self.names)
+                    };
+                    Input::Session(RowId::Key(key), Box::new(facts))
+                }
                 Err(_) => Input::Gone(RowId::Key(key)),
             });
         }
@@ -235,17 +269,26 @@ impl<'a> Batch<'a> {
 }
 
 fn facts(session: &ManagedSession, names: &Names, active: bool) -> Facts {
-    let key = session.key();
-    let (label, place) = names.get(&**key).cloned().unwrap_or_default();
+    let known = known(session.key(), names);
+    let label = session.about().label;
     let facts = Facts {
+        label: label.map(|label| label.to_string()).or(known.label),
+        queue: session.session().held_operations(),
+        last_active: Some(session.last_active()),
+        active,
+        ..known
+    };
+    facts.with_snapshot(session.snapshot())
+}
+
+/// What is known of a session that is not here.
+fn known(key: &SessionKey, names: &Names) -> Facts {
+    let (label, place) = names.get(key).cloned().unwrap_or_default();
+    Facts {
         label,
         place,
         network: key.network.as_ref().map(|network| network.to_string()),
         provider: Some(key.provider.to_string()),
-        queue: session.session().held_operations(),
-        last_active: Some(session.last_active()),
-        active,
         ..Facts::named(key.account.as_str())
-    };
-    facts.with_snapshot(session.snapshot())
+    }
 }

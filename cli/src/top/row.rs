@@ -8,7 +8,8 @@ use moorline::manager::{ManagerEvent, ManagerEventKind, SessionKey};
 use moorline::store::RecordName;
 use moorline::{EventKind, Snapshot, Status, Timestamp};
 
-use crate::describe::{describe, short};
+use super::words;
+use crate::describe::short;
 
 /// How many of its last events a session keeps.
 const EVENTS: usize = 50;
@@ -36,17 +37,20 @@ pub(crate) enum Phase {
     Disconnected,
     Expired,
     Connected,
+    /// Another process acts for it.
+    Elsewhere,
     /// A record of a session that the user wants connected.
     Stored,
     Ended,
 }
 
 impl Phase {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Connected,
         Self::Reconnecting,
         Self::Connecting,
         Self::Disconnected,
+        Self::Elsewhere,
         Self::Stored,
         Self::Expired,
         Self::Ended,
@@ -59,6 +63,7 @@ impl Phase {
             Self::Connecting => "connecting",
             Self::Reconnecting => "reconnecting",
             Self::Disconnected => "disconnected",
+            Self::Elsewhere => "elsewhere",
             Self::Stored => "stored",
             Self::Expired => "expired",
             Self::Ended => "ended",
@@ -152,42 +157,14 @@ impl Happening {
     pub(crate) fn name(&self) -> &str {
         match &self.what {
             What::Text(name, _) => name,
-            What::Event(event) => match &event.kind {
-                ManagerEventKind::Session { event } => event.kind.name(),
-                ManagerEventKind::LoggedIn { .. } => "account:logged-in",
-                ManagerEventKind::LoggedOut { .. } => "account:logged-out",
-                ManagerEventKind::ActiveChanged { .. } => "active:changed",
-                ManagerEventKind::Rekeyed { .. } => "session:rekeyed",
-                ManagerEventKind::Closed { .. } => "session:closed",
-                ManagerEventKind::RestoreProgress { .. } => "restore:progress",
-                ManagerEventKind::PayloadFailed { .. } => "payload:failed",
-                ManagerEventKind::SaveFailed { .. } => "manager:save-failed",
-                _ => "manager:event",
-            },
+            What::Event(event) => words::name(&event.kind),
         }
     }
 
     pub(crate) fn text(&self) -> String {
-        let event = match &self.what {
-            What::Text(_, text) => return text.clone(),
-            What::Event(event) => event,
-        };
-        match &event.kind {
-            ManagerEventKind::Session { event } => describe(&event.kind),
-            ManagerEventKind::ActiveChanged { current, .. } => match current {
-                Some(key) => format!("active is {}", short(key.account.as_str())),
-                None => "none is active".into(),
-            },
-            ManagerEventKind::Rekeyed { previous } => {
-                format!("was {}", short(previous.account.as_str()))
-            }
-            ManagerEventKind::Closed { reason, .. } => format!("{reason:?}").to_lowercase(),
-            ManagerEventKind::RestoreProgress { done, total, .. } => {
-                format!("{done} of {total} restored")
-            }
-            ManagerEventKind::PayloadFailed { error } => error.to_string(),
-            ManagerEventKind::SaveFailed { error, .. } => error.to_string(),
-            _ => String::new(),
+        match &self.what {
+            What::Text(_, text) => text.clone(),
+            What::Event(event) => words::text(&event.kind),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The live view against screens that were written by hand.
 
+mod cluster;
 mod keys;
 mod screens;
 mod sources;

@@ -282,7 +282,7 @@ fn footer_text(model: &Model) -> String {
 
 fn style(phase: Phase) -> Style {
     let colour = match phase {
-        Phase::Connected | Phase::Stored => Color::Green,
+        Phase::Connected | Phase::Elsewhere | Phase::Stored => Color::Green,
         Phase::Connecting | Phase::Reconnecting => Color::Yellow,
         Phase::Disconnected | Phase::Expired | Phase::Unreadable => Color::Red,
         Phase::Ended => return Style::new().add_modifier(Modifier::DIM),

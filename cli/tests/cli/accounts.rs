@@ -10,7 +10,7 @@ use moorline_dev_wallet::{Approval, Control, DevWallet, DevWalletBuilder, Profil
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::support::{PATIENCE, Running, moorline};
+use crate::support::{PATIENCE, Running, moorline, run};
 
 const CLIENT_SECRET: &str = "dev-secret";
 
@@ -58,8 +58,11 @@ impl Home {
     }
 
     fn args(&self, args: &[&str]) -> Vec<String> {
-        let mut all = vec!["accounts".to_owned()];
-        all.extend(args.iter().map(|&arg| arg.to_owned()));
+        self.args_of(&[&["accounts"], args].concat())
+    }
+
+    fn args_of(&self, args: &[&str]) -> Vec<String> {
+        let mut all: Vec<_> = args.iter().map(|&arg| arg.to_owned()).collect();
         all.push("--store".into());
         all.push(self.folder.join("store").display().to_string());
         all.push(format!("--keys=file:{}", self.folder.join("key").display()));
@@ -96,6 +99,29 @@ impl Home {
         lines
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
+    }
+
+    /// The same store, with `moorline sessions`.
+    fn sessions(&self, args: &[&str]) -> Vec<Value> {
+        let args = self.args_of(&[&["sessions", "--json"], args].concat());
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        run(&args).json()
+    }
+
+    /// The only session does.
+    fn stands(&self) {
+        let checked = self.json(&["list", "--check"]);
+        let summary = checked.last().unwrap();
+        assert_eq!(
+            (&summary["total"], &summary["failed"]),
+            (&1.into(), &0.into()),
+            "{checked:?}"
+        );
+    }
+
+    /// How often the only session was written.
+    fn revision(&self) -> u64 {
+        self.sessions(&["list"])[0]["revision"].as_u64().unwrap()
     }
 
     /// Who is active, by the begin of the id.
@@ -139,6 +165,8 @@ fn accounts_come_are_switched_and_go_and_only_their_own_wallets_are_asked() {
     assert!(listed[0]["lastUsed"].is_string() && listed[0]["expiresAt"].is_string());
     assert_eq!(listed[1]["label"], Value::Null);
     assert_eq!(listed[2]["accounts"], 2);
+    let verified = home.sessions(&["verify"]);
+    assert_eq!(verified[0]["total"], 2, "who is active is no session");
     let shown = home.ok(&["list"]);
     assert!(
         shown.contains("  work ") && shown.contains("* bob::"),
@@ -241,6 +269,9 @@ fn an_account_is_watched_without_a_wallet() {
     assert_eq!(listed[0]["provider"], "read-only");
     assert_eq!(listed[1]["label"], "theirs");
     assert_eq!(home.json(&["list", "--check"]).last().unwrap()["failed"], 0);
+    home.ok(&["switch", "alice"]);
+    home.ok(&["login", "--watch", "bob::1220bb"]);
+    assert_eq!(home.json(&["list"])[1]["label"], "theirs");
     home.ok(&["switch", "alice"]);
     home.ok(&["logout", "theirs"]);
     assert_eq!(home.active(), "alice");
@@ -359,29 +390,46 @@ fn h70_credentials_are_kept_sealed_serve_again_and_are_not_shown() {
     }
 }
 
-#[test]
-fn a_browser_is_needed_once() {
-    let home = Home::new("browser");
-    let (_wallet, url, issuer) = gateway(&home);
-    let login = home.start(&[
-        "login",
-        &url,
-        "--json",
-        "--login",
-        "--issuer",
-        &issuer,
-        "--network",
-        "canton:local",
-    ]);
+/// Logs in as a person does.
+fn log_in_with_a_browser(home: &Home, url: &str, issuer: &str) {
+    let who = ["--login", "--issuer", issuer, "--network", "canton:local"];
+    let login = home.start(&[&["login", url, "--json"], &who[..]].concat());
     let asked = login.until("user:action-required");
     browse(asked["url"].as_str().unwrap());
     login.until("logged-in");
     assert_eq!(login.end().0.code(), Some(0));
+}
+
+#[test]
+fn a_browser_is_needed_once() {
+    let home = Home::new("browser");
+    let (_wallet, url, issuer) = gateway(&home);
+    log_in_with_a_browser(&home, &url, &issuer);
     // The refresh token was kept; and the one that took its place is, too.
     for _ in 0..2 {
-        let checked = home.json(&["list", "--check"]);
-        assert_eq!(checked.last().unwrap()["failed"], 0, "{checked:?}");
+        home.stands();
     }
+}
+
+#[test]
+fn a_kill_after_the_refresh_token_was_replaced_costs_no_login() {
+    let home = Home::new("killed");
+    let (wallet, url, issuer) = gateway(&home);
+    log_in_with_a_browser(&home, &url, &issuer);
+    let before = home.revision();
+    // The identity provider answers at once, and the gateway not for now.
+    wallet.control().slow(10 * PATIENCE);
+    let top = home.args_of(&["top", "--json"]);
+    let top: Vec<&str> = top.iter().map(String::as_str).collect();
+    let top = Running::start(&top);
+    let begun = Instant::now();
+    while home.revision() == before {
+        assert!(begun.elapsed() < PATIENCE, "the new token is not stored");
+    }
+    // Killed.
+    drop(top);
+    wallet.control().slow(Duration::ZERO);
+    home.stands();
 }
 
 /// Follows an address to where it ends.

@@ -22,7 +22,7 @@ use super::*;
 use crate::top::lines;
 
 /// Takes in all that is told until nothing more is for a while.
-async fn settle(model: &mut Model, inputs: &mut Receiver<Vec<Input>>) {
+pub(super) async fn settle(model: &mut Model, inputs: &mut Receiver<Vec<Input>>) {
     while let Ok(Some(batch)) = timeout(Duration::from_millis(400), inputs.recv()).await {
         batch.into_iter().for_each(|input| model.feed(input));
     }
@@ -111,8 +111,17 @@ async fn a_manager_is_followed_through_a_life() {
     manager.logout_active().await.unwrap();
     settle(&mut model, &mut inputs).await;
     assert_eq!(model.total(), 0);
-    let last = model.recent().last().unwrap();
-    assert_eq!(last.name(), "active:changed");
+    // It leaves before its wallet has been told.
+    let told: Vec<_> = model.recent().collect();
+    let end = &told[told.len() - 4..];
+    let end: Vec<_> = end.iter().map(|it| (it.name(), it.text())).collect();
+    let expected = [
+        ("account:logged-out", ""),
+        ("active:changed", "none is active"),
+        ("session:disconnected", "user"),
+        ("session:disconnected", "closed"),
+    ];
+    assert_eq!(end, expected.map(|(name, text)| (name, text.to_owned())));
 }
 
 #[tokio::test(start_paused = true)]
