@@ -22,6 +22,7 @@ mod event_stream;
 mod hooks;
 mod jobs;
 mod moments;
+mod networks;
 mod operation;
 mod pacing;
 mod request;
@@ -42,7 +43,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 pub use self::builder::SessionBuilder;
-pub(crate) use self::config::Observe;
+pub(crate) use self::config::{Observe, Observer};
 pub use self::driver::Driver;
 pub use self::event_stream::{EventItem, EventStream};
 pub(crate) use self::hooks::provider_error;

@@ -22,12 +22,18 @@ const RETRY_CAP: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(super) struct Persist {
+    /// Counts the states that were to be written.
+    generation: u64,
+    /// There only while there is something: never without a store, and rarely with one.
+    work: Option<Box<Work>>,
+}
+
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+struct Work {
     /// What is to be written next; a later state replaces an earlier one.
     wanted: Option<Box<Write>>,
     /// The write under way, kept until it has succeeded.
     writing: Option<(Ticket, Box<Write>)>,
-    /// Counts the states that were to be written.
-    generation: u64,
     /// Failures since the last success.
     failures: u32,
     /// What a restore has read, until the session stands: it need not be written again.
@@ -36,12 +42,29 @@ pub(super) struct Persist {
 
 impl Persist {
     pub(super) fn is_waiting_for(&self, ticket: Ticket) -> bool {
-        matches!(&self.writing, Some((writing, _)) if *writing == ticket)
+        self.ticket() == Some(ticket)
+    }
+
+    /// The ticket of the write under way.
+    fn ticket(&self) -> Option<Ticket> {
+        let (ticket, _) = self.work.as_deref()?.writing.as_ref()?;
+        Some(*ticket)
+    }
+
+    /// Changes what there is to do. Nothing is kept of nothing.
+    fn change<T>(&mut self, change: impl FnOnce(&mut Work) -> T) -> T {
+        let mut work = self.work.take().unwrap_or_default();
+        let result = change(&mut work);
+        if *work != Work::default() {
+            self.work = Some(work);
+        }
+        result
     }
 
     /// Whether everything is written.
     pub(super) fn is_idle(&self) -> bool {
-        self.wanted.is_none() && self.writing.is_none()
+        let work = self.work.as_deref();
+        work.is_none_or(|work| work.wanted.is_none() && work.writing.is_none())
     }
 
     pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
@@ -49,19 +72,25 @@ impl Persist {
             Write::Save { fresh, .. } => (Some(*fresh), None),
             Write::Erase(tombstone) => (None, Some(tombstone.reason)),
         };
-        self.wanted.as_deref().map(kind).hash(hasher);
-        self.writing
+        let nothing = Work::default();
+        let work = self.work.as_deref().unwrap_or(&nothing);
+        work.wanted.as_deref().map(kind).hash(hasher);
+        work.writing
             .as_ref()
             .map(|(_, write)| kind(write))
             .hash(hasher);
-        self.failures.min(6).hash(hasher);
-        self.restored.is_some().hash(hasher);
+        work.failures.min(6).hash(hasher);
+        work.restored.is_some().hash(hasher);
     }
 
     /// A restore begins with what was stored. Later states have higher generations.
     pub(super) fn continue_from(&mut self, record: &Record) {
         self.generation = self.generation.max(record.generation);
-        self.restored = Some(Box::new(record.clone()));
+        self.change(|work| work.restored = Some(Box::new(record.clone())));
+    }
+
+    fn wanted(&self) -> Option<&Write> {
+        self.work.as_deref()?.wanted.as_deref()
     }
 
     fn next_generation(&mut self) -> u64 {
@@ -86,7 +115,7 @@ fn save_if(fresh: bool, need: Need, cx: &mut Context<'_>) {
     }
     // A fresh state that is not written yet stays fresh when it is replaced, and what had to be
     // written still has to be.
-    let (fresh, need) = match cx.core.persist.wanted.as_deref() {
+    let (fresh, need) = match cx.core.persist.wanted() {
         Some(Write::Save {
             fresh: fresh_before,
             need: before,
@@ -112,7 +141,7 @@ fn save_if(fresh: bool, need: Need, cx: &mut Context<'_>) {
         provider_payload: None,
         extra: None,
     };
-    let restored = core.persist.restored.take();
+    let restored = core.persist.change(|work| work.restored.take());
     let unchanged = restored.is_some_and(|restored| restored.is_same_session(&record));
     let need = match need {
         _ if fresh => Need::Always,
@@ -134,7 +163,7 @@ pub(super) fn save_again(cx: &mut Context<'_>) -> Outcome<State> {
     if core.connected_at.is_none() || core.known.accounts.is_empty() {
         return Outcome::Super;
     }
-    core.persist.restored = None;
+    core.persist.change(|work| work.restored = None);
     save(false, cx);
     Outcome::Handled
 }
@@ -144,7 +173,7 @@ pub(super) fn erase(reason: DisconnectReason, cx: &mut Context<'_>) {
     if !cx.core.setup.persistent {
         return;
     }
-    cx.core.persist.restored = None;
+    cx.core.persist.change(|work| work.restored = None);
     let generation = cx.core.persist.next_generation();
     let tombstone = Tombstone {
         reason,
@@ -155,21 +184,24 @@ pub(super) fn erase(reason: DisconnectReason, cx: &mut Context<'_>) {
 }
 
 fn want(write: Write, cx: &mut Context<'_>) {
-    cx.core.persist.wanted = Some(Box::new(write));
+    let wanted = Some(Box::new(write));
+    cx.core.persist.change(|work| work.wanted = wanted);
     start(cx);
 }
 
 /// Starts the next write unless one is under way: one at a time keeps them in order.
 fn start(cx: &mut Context<'_>) {
-    if cx.core.persist.writing.is_some() {
+    if cx.core.persist.ticket().is_some() || cx.core.persist.wanted().is_none() {
         return;
     }
-    let Some(write) = cx.core.persist.wanted.take() else {
-        return;
-    };
-    cx.stop_timer(Timer::PersistRetry);
     let ticket = cx.core.ticket();
-    cx.core.persist.writing = Some((ticket, write.clone()));
+    let write = cx.core.persist.change(|work| {
+        let write = work.wanted.take();
+        work.writing = write.clone().map(|write| (ticket, write));
+        write
+    });
+    let Some(write) = write else { return };
+    cx.stop_timer(Timer::PersistRetry);
     cx.effect(Effect::Persist(ticket, *write));
     let deadline = cx.core.setup.policy.deadlines.storage;
     cx.start_timer(Timer::Persist, deadline);
@@ -178,9 +210,12 @@ fn start(cx: &mut Context<'_>) {
 pub(super) fn persisted(result: &Result<(), Arc<str>>, cx: &mut Context<'_>) -> Outcome<State> {
     match result {
         Ok(()) => {
-            cx.core.persist.writing = None;
             cx.stop_timer(Timer::Persist);
-            if std::mem::take(&mut cx.core.persist.failures) > 0 {
+            let failures = cx.core.persist.change(|work| {
+                work.writing = None;
+                std::mem::take(&mut work.failures)
+            });
+            if failures > 0 {
                 cx.publish(EventKind::PersistRecovered);
             }
             start(cx);
@@ -192,7 +227,7 @@ pub(super) fn persisted(result: &Result<(), Arc<str>>, cx: &mut Context<'_>) -> 
 }
 
 pub(super) fn timed_out(cx: &mut Context<'_>) -> Outcome<State> {
-    if let Some((ticket, _)) = cx.core.persist.writing {
+    if let Some(ticket) = cx.core.persist.ticket() {
         cx.effect(Effect::Cancel(ticket));
         let after = cx.core.setup.policy.deadlines.storage;
         failed(
@@ -205,13 +240,16 @@ pub(super) fn timed_out(cx: &mut Context<'_>) -> Outcome<State> {
 
 fn failed(error: Arc<str>, cx: &mut Context<'_>) {
     cx.stop_timer(Timer::Persist);
-    let Some((_, write)) = cx.core.persist.writing.take() else {
-        return;
-    };
-    // What is wanted by now is newer than what failed.
-    cx.core.persist.wanted.get_or_insert(write);
-    let doublings = cx.core.persist.failures.min(6);
-    cx.core.persist.failures = cx.core.persist.failures.saturating_add(1);
+    let failures = cx.core.persist.change(|work| {
+        let (_, write) = work.writing.take()?;
+        // What is wanted by now is newer than what failed.
+        work.wanted.get_or_insert(write);
+        let before = work.failures;
+        work.failures = before.saturating_add(1);
+        Some(before)
+    });
+    let Some(failures) = failures else { return };
+    let doublings = failures.min(6);
     let delay = (RETRY_BASE * 2_u32.pow(doublings)).min(RETRY_CAP);
     cx.start_timer(Timer::PersistRetry, delay);
     let retry_in_ms = millis(delay);
@@ -234,8 +272,11 @@ pub(super) fn flush(cx: &mut Context<'_>) {
 
 /// The session stops: nothing is written any more.
 pub(super) fn abandon(cx: &mut Context<'_>) {
-    cx.core.persist.wanted = None;
-    if let Some((ticket, _)) = cx.core.persist.writing.take() {
+    let writing = cx.core.persist.change(|work| {
+        work.wanted = None;
+        work.writing.take()
+    });
+    if let Some((ticket, _)) = writing {
         cx.effect(Effect::Cancel(ticket));
     }
     cx.stop_timer(Timer::Persist);

@@ -43,10 +43,17 @@ impl Timer {
     ];
 }
 
+/// How many timers an idle session may run, or one with requests: the first ones.
+const STANDING: usize = 2;
+/// How many run only while something is under way.
+const PASSING: usize = Timer::ALL.len() - STANDING;
+
 /// When each timer is due.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct TimerTable {
-    due: [Mono; Timer::ALL.len()],
+    standing: [Mono; STANDING],
+    /// There only while one of them runs: a session is idle most of the time.
+    passing: Option<Box<[Mono; PASSING]>>,
     /// Which comes first, kept up to date: it is asked for after every input and rarely changes.
     first: Timer,
 }
@@ -54,14 +61,15 @@ pub(super) struct TimerTable {
 impl TimerTable {
     pub(super) fn new() -> Self {
         Self {
-            due: [Mono::NEVER; Timer::ALL.len()],
+            standing: [Mono::NEVER; STANDING],
+            passing: None,
             first: Timer::ALL[0],
         }
     }
 
     pub(super) fn set(&mut self, timer: Timer, at: Mono) {
-        self.due[timer as usize] = at;
-        let first = self.due[self.first as usize];
+        self.put(timer, at);
+        let first = self.due(self.first);
         if timer == self.first {
             self.find_first();
         } else if at < first || (at == first && (timer as usize) < self.first as usize) {
@@ -69,15 +77,44 @@ impl TimerTable {
         }
     }
 
+    #[inline]
+    fn due(&self, timer: Timer) -> Mono {
+        let index = timer as usize;
+        match &self.passing {
+            _ if index < STANDING => self.standing[index],
+            Some(passing) => passing[index - STANDING],
+            None => Mono::NEVER,
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, timer: Timer, at: Mono) {
+        let index = timer as usize;
+        if index < STANDING {
+            self.standing[index] = at;
+            return;
+        }
+        if at == Mono::NEVER && self.passing.is_none() {
+            return;
+        }
+        let passing = self
+            .passing
+            .get_or_insert_with(|| Box::new([Mono::NEVER; PASSING]));
+        passing[index - STANDING] = at;
+        if passing.iter().all(|at| *at == Mono::NEVER) {
+            self.passing = None;
+        }
+    }
+
     /// Sets the timer only if it would otherwise be due later.
     pub(super) fn set_earlier(&mut self, timer: Timer, at: Mono) {
-        if at < self.due[timer as usize] {
+        if at < self.due(timer) {
             self.set(timer, at);
         }
     }
 
     pub(super) fn stop(&mut self, timer: Timer) {
-        self.due[timer as usize] = Mono::NEVER;
+        self.put(timer, Mono::NEVER);
         if timer == self.first {
             self.find_first();
         }
@@ -86,20 +123,20 @@ impl TimerTable {
     fn find_first(&mut self) {
         self.first = Timer::ALL[0];
         for timer in Timer::ALL {
-            if self.due[timer as usize] < self.due[self.first as usize] {
+            if self.due(timer) < self.due(self.first) {
                 self.first = timer;
             }
         }
     }
 
     pub(super) fn next(&self) -> Option<(Mono, Timer)> {
-        let at = self.due[self.first as usize];
+        let at = self.due(self.first);
         (at != Mono::NEVER).then_some((at, self.first))
     }
 
     pub(super) fn fingerprint(&self, now: Moment, hasher: &mut impl Hasher) {
-        for at in self.due {
-            ahead(at, now).hash(hasher);
+        for timer in Timer::ALL {
+            ahead(self.due(timer), now).hash(hasher);
         }
     }
 

@@ -1,8 +1,6 @@
 //! How sessions join a manager.
 
-use std::sync::{Arc, Weak};
-
-use tokio::sync::Notify;
+use std::sync::Arc;
 
 use super::builder::WhenFull;
 use super::error::ManagerError;
@@ -18,21 +16,13 @@ use crate::error::ConnectError;
 use crate::event::Event;
 use crate::identity::Identity;
 use crate::provider::Provider;
-use crate::session::{Observe, Session};
+use crate::session::{Observe, Observer, Session};
 use crate::snapshot::{DisconnectReason, Snapshot, Status};
 use crate::store::{About, RecordName};
 
-/// Sees the events of one session for its manager.
-struct Watcher {
-    manager: Weak<Inner>,
-    id: u64,
-}
-
-impl Observe for Watcher {
-    fn observe(&self, event: &Event, snapshot: &Arc<Snapshot>) {
-        if let Some(manager) = self.manager.upgrade() {
-            manager.with(|state| state.observe(self.id, event, snapshot));
-        }
+impl Observe for Inner {
+    fn observe(&self, session: u64, event: &Event, snapshot: &Arc<Snapshot>) {
+        self.with(|state| state.observe(session, event, snapshot));
     }
 }
 
@@ -108,7 +98,7 @@ impl Inner {
     fn build(
         &self,
         id: u64,
-        kind: &str,
+        kind: &Arc<str>,
         provider: Arc<dyn Provider>,
         usage: Arc<Usage>,
         options: &LoginOptions,
@@ -144,7 +134,6 @@ impl Inner {
                 provider,
                 usage,
                 inside: Inside::default().into(),
-                decided: Notify::new(),
                 gate: None,
             };
             Arc::new(place.through(gate))
@@ -152,8 +141,11 @@ impl Inner {
         if let Some(place) = place.clone() {
             builder = builder.store_dyn(place, format!("{kind}-{id}"));
         }
-        let manager = self.me.clone();
-        let session = builder.observer(Box::new(Watcher { manager, id })).build();
+        let observer = Observer {
+            by: self.me.clone(),
+            session: id,
+        };
+        let session = builder.kind(kind.clone()).observer(observer).build();
         Ok((session.map_err(ManagerError::Build)?, place))
     }
 

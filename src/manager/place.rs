@@ -24,8 +24,6 @@ pub(super) struct Place {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) usage: Arc<Usage>,
     pub(super) inside: Mutex<Inside>,
-    /// Told when it is known where it is.
-    pub(super) decided: Notify,
     /// What it writes through in a cluster.
     pub(super) gate: Option<Arc<Gate>>,
 }
@@ -38,16 +36,30 @@ pub(super) struct Inside {
 }
 
 /// Where it is.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 enum At {
-    /// Not known yet: the session's calls wait.
-    #[default]
-    Undecided,
+    /// Not known yet: the session's calls wait, and are told when it is.
+    Undecided(Arc<Notify>),
     /// Under a name. `moved` until it was written there after another place: an end that stands
     /// there is that of an earlier session.
     Name { name: RecordName, moved: bool },
     /// Another session has taken over, or everything was cleared: nothing is written any more.
     Nowhere,
+}
+
+impl Default for At {
+    fn default() -> Self {
+        Self::Undecided(Arc::default())
+    }
+}
+
+impl At {
+    /// Wakes whoever waited for what comes after this.
+    fn over(self) {
+        if let Self::Undecided(waiting) = self {
+            waiting.notify_waiters();
+        }
+    }
 }
 
 impl Place {
@@ -72,23 +84,23 @@ impl Place {
     pub(super) fn put(&self, name: RecordName) {
         let mut inside = self.inside();
         let moved = matches!(inside.at, At::Name { .. });
-        inside.at = At::Name { name, moved };
+        let before = std::mem::replace(&mut inside.at, At::Name { name, moved });
         drop(inside);
-        self.decided.notify_waiters();
+        before.over();
     }
 
     /// Nothing is read or written from here on. What is being written right now may still come to
     /// stand, but only in place of what stood there when it began.
     pub(super) fn take_away(&self) {
-        self.inside().at = At::Nowhere;
-        self.decided.notify_waiters();
+        let before = std::mem::replace(&mut self.inside().at, At::Nowhere);
+        before.over();
     }
 
     /// Where it is, if it is anywhere.
     pub(super) fn name(&self) -> Option<RecordName> {
         match &self.inside().at {
             At::Name { name, .. } => Some(name.clone()),
-            At::Undecided | At::Nowhere => None,
+            At::Undecided(_) | At::Nowhere => None,
         }
     }
 
@@ -99,11 +111,11 @@ impl Place {
 
     async fn at(&self) -> At {
         loop {
-            let decided = self.decided.notified();
-            let at = self.inside().at.clone();
-            if !matches!(at, At::Undecided) {
-                return at;
-            }
+            // Begins to listen while it is certain that nothing was told yet.
+            let decided = match &self.inside().at {
+                At::Undecided(waiting) => waiting.clone().notified_owned(),
+                at => return at.clone(),
+            };
             decided.await;
         }
     }
@@ -194,7 +206,7 @@ impl Store for Place {
         Box::pin(async move {
             match self.at().await {
                 At::Name { name, .. } => self.store.set_aside(&name).await,
-                At::Undecided | At::Nowhere => Ok(Revision::NONE),
+                At::Undecided(_) | At::Nowhere => Ok(Revision::NONE),
             }
         })
     }
@@ -215,7 +227,7 @@ impl Store for Place {
         Box::pin(async move {
             match self.at().await {
                 At::Name { name, .. } => self.store.slot(&name).await,
-                At::Undecided | At::Nowhere => Ok(None),
+                At::Undecided(_) | At::Nowhere => Ok(None),
             }
         })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Session;
-use super::config::{Config, Extras, Observe};
+use super::config::{Config, Extras, Observer};
 use super::driver::Driver;
 use super::hooks::{HookError, Hooks, Reauth};
 use super::shared::Shared;
@@ -31,8 +31,9 @@ pub struct SessionBuilder {
     driver: Option<Driver>,
     seed: Option<u64>,
     label: Option<Arc<str>>,
-    observer: Option<Box<dyn Observe>>,
-    event_capacity: usize,
+    observer: Option<Observer>,
+    kind: Option<Arc<str>>,
+    event_capacity: Option<usize>,
     restore: bool,
 }
 
@@ -51,7 +52,8 @@ impl SessionBuilder {
             seed: None,
             label: None,
             observer: None,
-            event_capacity: 256,
+            kind: None,
+            event_capacity: None,
             restore: false,
         }
     }
@@ -183,14 +185,20 @@ impl SessionBuilder {
     }
 
     /// Who sees every event first.
-    pub(crate) fn observer(mut self, observer: Box<dyn Observe>) -> Self {
+    pub(crate) fn observer(mut self, observer: Observer) -> Self {
         self.observer = Some(observer);
+        self
+    }
+
+    /// What the provider calls itself, if that text is to be shared with other sessions.
+    pub(crate) fn kind(mut self, kind: Arc<str>) -> Self {
+        self.kind = Some(kind);
         self
     }
 
     /// How many events a subscriber may be behind before it misses some. At least 1; default 256.
     pub fn event_capacity(mut self, capacity: usize) -> Self {
-        self.event_capacity = capacity.max(1);
+        self.event_capacity = Some(capacity.max(1));
         self
     }
 
@@ -228,17 +236,17 @@ impl SessionBuilder {
             bus: self.bus,
             budget: self.budget,
             label,
-            observer: self.observer,
+            event_capacity: self.event_capacity,
         };
         let config = Config {
             provider: self.provider,
             policy: self.policy,
             driver,
             clock: self.clock,
-            event_capacity: self.event_capacity,
+            observer: self.observer,
             extras: extras.is_any().then(|| Box::new(extras)),
         };
-        let shared = Shared::start(config, self.schedule, self.seed);
+        let shared = Shared::start(config, self.schedule, self.seed, self.kind);
         if self.restore {
             shared.begin_restore();
         }

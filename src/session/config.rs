@@ -1,6 +1,6 @@
 //! What surrounds a session: fixed when it is built.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::driver::Driver;
 use super::hooks::Hooks;
@@ -12,23 +12,42 @@ use crate::snapshot::Snapshot;
 use crate::store::{RecordName, Store};
 use crate::sync::Bus;
 
+/// How many events a subscriber may be behind unless the session was told otherwise.
+const EVENT_CAPACITY: usize = 256;
+
 /// What surrounds a session: fixed when it is built.
 pub(super) struct Config {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) policy: Arc<Policy>,
     pub(super) driver: Driver,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) event_capacity: usize,
+    /// Apart from the extras: all sessions of a manager have one, and most have nothing else.
+    pub(super) observer: Option<Observer>,
     /// What most sessions of a crowd do not have.
     pub(super) extras: Option<Box<Extras>>,
 }
 
-/// Sees every event of a session in the moment it is published, before any subscriber does.
+/// Sees every event of sessions in the moment it is published, before any subscriber does.
 ///
 /// Called under the session's lock, so that what it sees is exactly so at that moment: it must
 /// neither wait nor call the session, nor drop a handle of one.
 pub(crate) trait Observe: Send + Sync {
-    fn observe(&self, event: &Event, snapshot: &Arc<Snapshot>);
+    /// `session` is the number that the observer gave it.
+    fn observe(&self, session: u64, event: &Event, snapshot: &Arc<Snapshot>);
+}
+
+/// Who observes a session, while there is anybody, and the number of the session there.
+pub(crate) struct Observer {
+    pub(crate) by: Weak<dyn Observe>,
+    pub(crate) session: u64,
+}
+
+impl Observer {
+    pub(super) fn observe(&self, event: &Event, snapshot: &Arc<Snapshot>) {
+        if let Some(by) = self.by.upgrade() {
+            by.observe(self.session, event, snapshot);
+        }
+    }
 }
 
 /// What a session may have besides.
@@ -39,7 +58,7 @@ pub(super) struct Extras {
     pub(super) bus: Option<Arc<dyn Bus>>,
     pub(super) budget: Option<ReconnectBudget>,
     pub(super) label: Arc<str>,
-    pub(super) observer: Option<Box<dyn Observe>>,
+    pub(super) event_capacity: Option<usize>,
 }
 
 impl Extras {
@@ -51,7 +70,7 @@ impl Extras {
             || self.bus.is_some()
             || self.budget.is_some()
             || !self.label.is_empty()
-            || self.observer.is_some()
+            || self.event_capacity.is_some()
     }
 }
 
@@ -68,8 +87,10 @@ impl Config {
         self.extras.as_deref()?.budget.as_ref()
     }
 
-    pub(super) fn observer(&self) -> Option<&dyn Observe> {
-        self.extras.as_deref()?.observer.as_deref()
+    pub(super) fn event_capacity(&self) -> usize {
+        let extras = self.extras.as_deref();
+        let own = extras.and_then(|extras| extras.event_capacity);
+        own.unwrap_or(EVENT_CAPACITY)
     }
 
     pub(super) fn label(&self) -> &str {

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::networks::Networks;
 use super::shared::Shared;
 use crate::error::BuildError;
 
@@ -31,6 +32,7 @@ struct Running {
     alarms: Arc<Alarms>,
     task: AbortHandle,
     runtime: Handle,
+    networks: Networks,
 }
 
 /// Names an alarm: when, and the number of the session that is woken then. A name is never that
@@ -60,6 +62,7 @@ impl Driver {
             alarms,
             task,
             runtime,
+            networks: Networks::default(),
         })))
     }
 
@@ -86,6 +89,11 @@ impl Driver {
     /// The runtime it runs on, and with it its sessions.
     pub(super) fn runtime(&self) -> &Handle {
         &self.0.runtime
+    }
+
+    /// What its sessions call networks.
+    pub(super) fn networks(&self) -> &Networks {
+        &self.0.networks
     }
 
     /// A number for a new session.

@@ -18,7 +18,7 @@ use crate::machine::{Input, ReauthRequest, Ticket, Write};
 use crate::provider::{
     CloseMode, ErrorKind, EventSink, OpenMode, OpenRequest, ProviderError, ReceiveEvent,
 };
-use crate::store::StoreError;
+use crate::store::{StoreError, Stored};
 use crate::sync::{Begun, Notice, Own};
 
 /// The tasks under way. Most sessions run nothing most of the time and keep nothing then.
@@ -103,9 +103,12 @@ impl Shared {
             call,
             move |shared, result| {
                 let result = match result {
-                    Ok((result, begun)) => {
-                        if let Ok(stored) = &result {
-                            shared.lock().known = Some(Known::read(stored));
+                    Ok((mut result, begun)) => {
+                        if let Ok(stored) = &mut result {
+                            if let Stored::Record { record, .. } = stored {
+                                shared.config.driver.networks().share(&mut record.network);
+                            }
+                            shared.lock().known = Some(Box::new(Known::read(stored)));
                             begun.end(Own::Found(stored));
                         }
                         result
@@ -143,9 +146,19 @@ impl Shared {
     pub(super) fn start_probe(&self, state: &mut State, ticket: Ticket) {
         let provider = self.provider_arc();
         let call = async move { provider.probe().await };
-        self.spawn(state, ticket, "moorline.probe", call, move |_, result| {
-            Input::Probed(ticket, flatten(result))
-        });
+        self.spawn(
+            state,
+            ticket,
+            "moorline.probe",
+            call,
+            move |shared, result| {
+                let mut result = flatten(result);
+                if let Ok(live) = &mut result {
+                    shared.config.driver.networks().share(&mut live.network);
+                }
+                Input::Probed(ticket, result)
+            },
+        );
     }
 
     pub(super) fn start_close(&self, state: &mut State, ticket: Ticket, mode: CloseMode) {
@@ -186,7 +199,7 @@ impl Shared {
             return;
         };
         // Unknown until the write has ended: one that is cancelled may have taken effect or not.
-        let known = state.known.take();
+        let known = state.known.take().map(|known| *known);
         let face = writer::face_of(&write);
         let what = match &write {
             Write::Save { record, .. } => Own::Saving(record),
@@ -202,18 +215,18 @@ impl Shared {
             move |shared, result| {
                 let error = match result {
                     Ok((Ok(Written::Done(revision)), begun)) => {
-                        shared.lock().known = Some(Known::written(face, revision));
+                        shared.lock().known = Some(Box::new(Known::written(face, revision)));
                         begun.end(Own::Written(revision));
                         return Input::Persisted(ticket, Ok(()));
                     }
                     Ok((Ok(Written::Over(revision, notice)), begun)) => {
-                        shared.lock().known = Some(Known::written(face, revision));
+                        shared.lock().known = Some(Box::new(Known::written(face, revision)));
                         begun.end(Own::Written(revision));
                         shared.handle(Input::Persisted(ticket, Ok(())));
                         return Input::Notice(notice);
                     }
                     Ok((Ok(Written::EndedElsewhere(revision)), begun)) => {
-                        shared.lock().known = Some(Known::written(0, revision));
+                        shared.lock().known = Some(Box::new(Known::written(0, revision)));
                         begun.end(Own::Ended(revision));
                         shared.handle(Input::Persisted(ticket, Ok(())));
                         return Input::Notice(Notice::Disconnected);

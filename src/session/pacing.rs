@@ -7,10 +7,22 @@ use crate::clock::Mono;
 use crate::machine::Pacing;
 use crate::policy::{Policy, ReconnectBudget, Schedule};
 
-/// Delays: the policy's, or the application's own schedule.
-pub(super) struct Pacer {
-    pub(super) schedule: Option<Box<dyn Schedule>>,
-    pub(super) random: fastrand::Rng,
+/// Delays: the policy's with the thread's own randomness, unless something else was asked for.
+pub(super) struct Pacer(Option<Box<Own>>);
+
+/// What a session paces its attempts by, if not as all do.
+enum Own {
+    Schedule(Box<dyn Schedule>),
+    Seeded(fastrand::Rng),
+}
+
+impl Pacer {
+    /// A schedule draws nothing: a seed says nothing to it.
+    pub(super) fn new(schedule: Option<Box<dyn Schedule>>, seed: Option<u64>) -> Self {
+        let seeded = || seed.map(|seed| Own::Seeded(fastrand::Rng::with_seed(seed)));
+        let own = schedule.map(Own::Schedule).or_else(seeded);
+        Self(own.map(Box::new))
+    }
 }
 
 /// The machine's pacing, as a session provides it.
@@ -23,14 +35,12 @@ pub(super) struct SessionPacing<'a> {
 
 impl Pacing for SessionPacing<'_> {
     fn delay(&mut self, attempt: u32) -> Option<Duration> {
-        match &mut self.pacer.schedule {
-            Some(schedule) => schedule.next_delay(attempt),
-            None => Some(
-                self.policy
-                    .reconnect
-                    .delay(attempt, self.pacer.random.u64(..)),
-            ),
-        }
+        let random = match self.pacer.0.as_deref_mut() {
+            Some(Own::Schedule(schedule)) => return schedule.next_delay(attempt),
+            Some(Own::Seeded(random)) => random.u64(..),
+            None => fastrand::u64(..),
+        };
+        Some(self.policy.reconnect.delay(attempt, random))
     }
 
     fn reserve(&mut self, now: Mono) -> Mono {

@@ -46,7 +46,7 @@ pub(super) struct State {
     pub(super) machine: Machine,
     pub(super) jobs: Jobs,
     /// What stands in the store, if known.
-    pub(super) known: Option<Known>,
+    pub(super) known: Option<Box<Known>>,
     pub(super) slots: Slots,
     /// There only while somebody waits.
     waiters: Option<Box<Waiters>>,
@@ -69,13 +69,14 @@ impl Shared {
         config: Config,
         schedule: Option<Box<dyn Schedule>>,
         seed: Option<u64>,
+        kind: Option<Arc<str>>,
     ) -> Arc<Self> {
         let setup = Setup {
             policy: config.policy.clone(),
             capabilities: config.provider.capabilities(),
             // Goes into records alone.
             provider: match config.store() {
-                Some(_) => config.provider.kind().into(),
+                Some(_) => kind.unwrap_or_else(|| config.provider.kind().into()),
                 None => Arc::default(),
             },
             reauth_hook: config
@@ -84,7 +85,6 @@ impl Shared {
                 .is_some_and(|extras| extras.hooks.reauth.is_some()),
             persistent: config.store().is_some(),
         };
-        let random = seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let state = State {
             machine: Machine::new(setup),
             jobs: Jobs::default(),
@@ -93,7 +93,7 @@ impl Shared {
             waiters: None,
             subscribers: Subscribers::default(),
             moments: Moments::new(&*config.clock),
-            pacer: Pacer { schedule, random },
+            pacer: Pacer::new(schedule, seed),
             alarm: None,
         };
         let shared = Arc::new_cyclic(|me| Self {
@@ -268,7 +268,7 @@ impl Shared {
             epoch = %event.epoch,
             event = event.kind.name(),
         );
-        if let Some(observer) = self.config.observer() {
+        if let Some(observer) = &self.config.observer {
             observer.observe(&event, state.machine.snapshot());
         }
         state.subscribers.tell(event);
@@ -418,7 +418,7 @@ impl Shared {
     }
 
     pub(super) fn events(&self) -> EventStream {
-        self.lock().subscribers.events(self.config.event_capacity)
+        self.lock().subscribers.events(self.config.event_capacity())
     }
 }
 

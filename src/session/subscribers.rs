@@ -11,8 +11,11 @@ use crate::snapshot::Snapshot;
 
 /// The channels to subscribers. A session that nobody listens to has none.
 #[derive(Debug, Default)]
-pub(super) struct Subscribers {
-    events: Option<Box<EventChannel>>,
+pub(super) struct Subscribers(Option<Box<Channels>>);
+
+#[derive(Debug, Default)]
+struct Channels {
+    events: Option<EventChannel>,
     snapshots: Option<watch::Sender<Arc<Snapshot>>>,
     closed: bool,
 }
@@ -62,41 +65,54 @@ impl EventChannel {
 
 impl Subscribers {
     pub(super) fn events(&mut self, capacity: usize) -> EventStream {
-        if self.closed {
+        let channels = self.0.get_or_insert_default();
+        if channels.closed {
             return EventStream::ended();
         }
-        let channel = self
+        let channel = channels
             .events
-            .get_or_insert_with(|| Box::new(EventChannel::new(capacity)));
+            .get_or_insert_with(|| EventChannel::new(capacity));
         EventStream::new(channel.inactive.activate_cloned())
     }
 
     pub(super) fn watch(&mut self, now: &Arc<Snapshot>) -> watch::Receiver<Arc<Snapshot>> {
-        if self.closed {
+        let channels = self.0.get_or_insert_default();
+        if channels.closed {
             return watch::channel(now.clone()).1;
         }
-        self.snapshots
+        channels
+            .snapshots
             .get_or_insert_with(|| watch::channel(now.clone()).0)
             .subscribe()
     }
 
     pub(super) fn show(&mut self, snapshot: &Arc<Snapshot>) {
-        if let Some(sender) = &self.snapshots {
+        if let Some(Channels {
+            snapshots: Some(sender),
+            ..
+        }) = self.0.as_deref()
+        {
             sender.send_replace(snapshot.clone());
         }
     }
 
     pub(super) fn tell(&mut self, event: Event) {
-        if let Some(channel) = &mut self.events {
+        if let Some(Channels {
+            events: Some(channel),
+            ..
+        }) = self.0.as_deref_mut()
+        {
             channel.tell(event);
         }
     }
 
     /// No further event will come: subscribers see the end once they have read what is there.
     pub(super) fn close(&mut self) {
-        self.closed = true;
-        self.events = None;
-        self.snapshots = None;
+        let closed = Channels {
+            closed: true,
+            ..Channels::default()
+        };
+        self.0 = Some(Box::new(closed));
     }
 }
 
