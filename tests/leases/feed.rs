@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use moorline::store::backend::{Backend, Files, Memory};
 use moorline::sync::lease::{Lease, LeaseError, LeaseNews, Leases, News};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::support::{TTL, Wire, hear, slot};
 
@@ -26,7 +26,7 @@ async fn refused(backend: &Arc<dyn Backend>) -> (Leases, Lease, Leases, News) {
     let first = two.acquire(slot(1)).await;
     assert!(matches!(first, Err(LeaseError::HeldElsewhere { .. })));
     // What was written before the refusal may still be told.
-    while let Ok(Some(_)) = tokio::time::timeout(AT_ONCE, news.next()).await {}
+    while let Ok(Some(_)) = timeout(AT_ONCE, news.next()).await {}
     assert!(matches!(
         two.acquire(slot(1)).await,
         Err(LeaseError::HeldElsewhere { .. })
@@ -45,7 +45,8 @@ async fn a_release_is_heard_at_once(backend: Arc<dyn Backend>) {
     let (_one, lease, two, mut news) = refused(&backend).await;
     let begun = Instant::now();
     lease.release().await;
-    hear(&mut news, free).await;
+    let told = timeout(AT_ONCE, hear(&mut news, free));
+    told.await.expect("told at once");
     let fence = two.acquire(slot(1)).await.unwrap().fence();
     assert_eq!(fence.epoch, 2);
     assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
@@ -57,7 +58,8 @@ async fn an_end_is_heard_at_once(backend: Arc<dyn Backend>) {
     let member = one.member();
     one.leave().await;
     let gone = LeaseNews::MemberGone { member };
-    hear(&mut news, |it| *it == gone).await;
+    let told = timeout(AT_ONCE, hear(&mut news, |it| *it == gone));
+    told.await.expect("told at once");
     let fence = two.acquire(slot(1)).await.unwrap().fence();
     assert_eq!(fence.epoch, 2);
     assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
