@@ -12,7 +12,7 @@ mod change;
 mod encrypted;
 #[cfg(feature = "stores")]
 mod envelope;
-mod feed;
+pub(crate) mod feed;
 // Only stores that write records out look into what is unknown.
 #[cfg_attr(not(feature = "stores"), allow(dead_code))]
 mod fields;

@@ -1,7 +1,6 @@
-//! What the engines share: trust, news, and tasks that end with their owner.
+//! What the engines share: trust, signs of life, and tasks that end with their owner.
 
 mod liveness;
-mod news;
 mod task;
 mod tls;
 
@@ -9,7 +8,6 @@ use std::error::Error;
 use std::time::Duration;
 
 pub(super) use self::liveness::Liveness;
-pub(super) use self::news::News;
 pub(super) use self::task::Task;
 pub(super) use self::tls::Tls;
 use crate::policy::Backoff;

@@ -14,9 +14,10 @@ use crate::on_every_engine;
 const UPDATES: u64 = 100_000;
 /// Connections of their own, as processes have.
 const CLIENTS: u64 = 3;
-/// Concurrent updates of each.
-const TASKS: u64 = 12;
-const SLOTS: u64 = 400;
+/// Concurrent updates of each: so many that one flush to the disk serves many.
+const TASKS: u64 = 64;
+/// Few enough that updates meet thousands of times.
+const SLOTS: u64 = 2000;
 
 on_every_engine! {
     no_update_is_lost;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
 mod faults;
+mod feed;
 mod stress;
 mod support;
 mod takeover;

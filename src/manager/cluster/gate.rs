@@ -87,10 +87,17 @@ impl Gate {
         revision: Option<Revision>,
     ) -> Result<Option<Stored>, StoreError> {
         let _turn = self.writing.lock().await;
-        if revision.is_some_and(|revision| !self.is_news(name, revision)) {
+        // A removal has none: revisions may have begun again.
+        let removed = revision == Some(Revision::NONE);
+        if !removed && revision.is_some_and(|revision| !self.is_news(name, revision)) {
             return Ok(None);
         }
         let stored = self.store.load(name).await?;
+        let found = (Some(name.clone()), stored.revision());
+        if removed && *self.seen() != found {
+            *self.seen() = found;
+            return Ok(Some(stored));
+        }
         if !self.is_news(name, stored.revision()) {
             return Ok(None);
         }

@@ -19,8 +19,9 @@ use super::known::Known;
 use super::link::Link;
 use super::watch;
 use crate::store::backend::{Backend, BackendError, BackendFuture, Blob};
+use crate::store::feed::Feed;
 use crate::store::{Changes, Revision, Slot};
-use crate::sync::engine::{News, Task, explain};
+use crate::sync::engine::{Task, explain};
 
 /// Said where it is not known whether a write was done.
 const DOUBT: &str = "; the write may have taken effect";
@@ -42,7 +43,7 @@ struct Inner {
     link: Arc<Link>,
     store: Store,
     known: Known,
-    news: News,
+    feed: Feed,
     watcher: OnceLock<Task>,
     runtime: Handle,
 }
@@ -65,7 +66,7 @@ impl Bucket {
             link: Arc::new(link),
             store,
             known: Known::default(),
-            news: News::new(),
+            feed: Feed::default(),
             watcher: OnceLock::new(),
             runtime: Handle::current(),
         };
@@ -269,21 +270,19 @@ impl Inner {
                 (_, found) => Err(BackendError::Conflict { found }),
             };
         }
-        let message = || (removal(Some(expected)), Vec::new());
+        let message = || (removal(), Vec::new());
         self.swap(slot, expected, message, Revision::NONE).await
     }
 
     async fn set_aside(&self, slot: Slot) -> Result<Option<String>, BackendError> {
         let deadline = self.link.deadline();
         loop {
-            let (sequence, value, revision) = match self.read(deadline, slot).await? {
+            let (sequence, value) = match self.read(deadline, slot).await? {
                 Entry::Empty { .. } => return Ok(None),
-                Entry::Value { sequence, blob } => {
-                    (sequence, entry::encode(&blob), Some(blob.revision))
-                }
+                Entry::Value { sequence, blob } => (sequence, entry::encode(&blob)),
                 Entry::Damaged {
                     sequence, value, ..
-                } => (sequence, value, None),
+                } => (sequence, value),
             };
             // First the copy: what is interrupted between leaves both, and is done again. That
             // the copy is there already is as good.
@@ -291,8 +290,7 @@ impl Inner {
             let copy = self.write(deadline, &aside, HeaderMap::new(), value, 0);
             copy.await?;
             let key = entry::key(slot);
-            let headers = removal(revision);
-            let removed = self.write(deadline, &key, headers, Vec::new(), sequence);
+            let removed = self.write(deadline, &key, removal(), Vec::new(), sequence);
             if let Written::At(sequence) = removed.await? {
                 self.known.note(slot, Revision::NONE, sequence);
                 return Ok(Some(format!("{aside} in bucket {}", self.name)));
@@ -321,14 +319,10 @@ impl Inner {
     }
 }
 
-/// The headers of a removal. What is removed is told with a revision past it, so that it is news
-/// to everybody; if its revision is not known, everybody looks everywhere.
-fn removal(revision: Option<Revision>) -> HeaderMap {
+/// The headers of a removal. Without a revision: those that follow may begin again.
+fn removal() -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(OPERATION, REMOVED);
-    if let Some(next) = revision.and_then(|it| it.number().checked_add(1)) {
-        headers.insert(REVISION, next.to_string());
-    }
     headers
 }
 
@@ -366,9 +360,9 @@ impl Backend for Bucket {
 
     fn changes(&self) -> Option<Changes> {
         let inner = &self.inner;
-        let changes = inner.news.listen();
+        let changes = inner.feed.listen();
         inner.watcher.get_or_init(|| {
-            let work = watch::watch(inner.link.clone(), inner.store.clone(), inner.news.clone());
+            let work = watch::watch(inner.link.clone(), inner.store.clone(), inner.feed.clone());
             Task::spawn(&inner.runtime, work)
         });
         Some(changes)

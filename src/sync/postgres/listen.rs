@@ -9,18 +9,19 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::{AsyncMessage, Client};
 
 use super::connector::{Carrier, Connector};
+use crate::store::feed::Feed;
 use crate::store::{Change, Revision, Slot};
-use crate::sync::engine::{News, retry_delay};
+use crate::sync::engine::retry_delay;
 
 /// Hears what is told, and says [`Change::Resync`] whenever it begins to: what came before was
 /// missed.
-pub(super) async fn listen(connector: Arc<Connector>, news: News) {
+pub(super) async fn listen(connector: Arc<Connector>, feed: Feed) {
     let mut attempt = 0;
     loop {
         let reason = match connector.connect().await {
             Ok((client, carrier)) => {
-                let hearing = pin!(hear(carrier, &news));
-                let asking = pin!(ask(&connector, &client, &news, &mut attempt));
+                let hearing = pin!(hear(carrier, &feed));
+                let asking = pin!(ask(&connector, &client, &feed, &mut attempt));
                 match select(hearing, asking).await {
                     Either::Left(((), _)) => "the connection was lost".to_owned(),
                     Either::Right((reason, _)) => reason,
@@ -35,23 +36,23 @@ pub(super) async fn listen(connector: Arc<Connector>, news: News) {
 }
 
 /// Hands on notifications until the connection ends.
-async fn hear(mut carrier: Carrier, news: &News) {
+async fn hear(mut carrier: Carrier, feed: &Feed) {
     while let Some(Ok(message)) = poll_fn(|context| carrier.poll_message(context)).await {
         if let AsyncMessage::Notification(told) = message {
-            news.tell(change(told.payload()));
+            feed.tell(change(told.payload()));
         }
     }
 }
 
 /// Begins to listen, then asks now and then whether the server is there: nothing else would tell
 /// that a silent connection is cut. Returns why not.
-async fn ask(connector: &Connector, client: &Client, news: &News, attempt: &mut u32) -> String {
+async fn ask(connector: &Connector, client: &Client, feed: &Feed, attempt: &mut u32) -> String {
     let begin = format!("LISTEN {}", connector.names.channel);
     if let Err(reason) = within(connector, client.batch_execute(&begin)).await {
         return reason;
     }
     *attempt = 0;
-    news.tell(Change::Resync);
+    feed.tell(Change::Resync);
     loop {
         sleep(connector.timeout).await;
         if let Err(reason) = within(connector, client.check_connection()).await {
@@ -71,7 +72,8 @@ async fn within(
     }
 }
 
-/// What a notification says: `slot:revision`. Anything else was not told by us: look everywhere.
+/// What a notification says: `slot:revision`, 0 for a removal. Anything else was not told by us:
+/// look everywhere.
 fn change(payload: &str) -> Change {
     let parsed = payload.split_once(':').and_then(|(slot, revision)| {
         let revision = revision.parse().ok().map(Revision::new)?;
@@ -93,6 +95,11 @@ mod tests {
             revision: Revision::new(12),
         };
         assert_eq!(change(&format!("{slot}:12")), written);
+        let removed = Change::Written {
+            slot,
+            revision: Revision::NONE,
+        };
+        assert_eq!(change(&format!("{slot}:0")), removed);
         for odd in [
             "",
             ":",

@@ -62,7 +62,7 @@ impl Statements {
             aside,
             channel,
         } = names;
-        // A write that is told with a revision past what it removed is news to everybody.
+        // A removal is told as revision 0: those that follow may begin again.
         let tell = |revision: &str| {
             format!("pg_notify('{channel}', encode(slot, 'hex') || ':' || {revision})")
         };
@@ -107,7 +107,7 @@ impl Statements {
                 DELETE FROM {table} WHERE slot = $1 AND revision = $2 RETURNING slot, revision
             )
             SELECT {} FROM gone",
-            tell("(revision + 1)")
+            tell("0")
         );
         let set_aside = format!(
             "WITH gone AS (
@@ -118,7 +118,7 @@ impl Statements {
                 RETURNING slot, revision
             )
             SELECT {} FROM kept",
-            tell("(revision + 1)")
+            tell("0")
         );
         let list = format!("SELECT slot FROM {table} WHERE slot > $1 ORDER BY slot LIMIT $2");
         Ok(Self {

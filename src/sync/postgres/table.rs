@@ -13,8 +13,9 @@ use super::link::{Failure, Link, Session};
 use super::writer::{self, WAITING, Write};
 use super::{listen, schema};
 use crate::store::backend::{Backend, BackendError, BackendFuture, Blob};
+use crate::store::feed::Feed;
 use crate::store::{Changes, Revision, Slot};
-use crate::sync::engine::{News, Task};
+use crate::sync::engine::Task;
 
 /// The largest value that is written. PostgreSQL would take more, in ever more memory.
 const LARGEST: usize = 16 << 20;
@@ -25,7 +26,7 @@ const PAGE: i64 = 10_000;
 /// Bytes under slots in a table of PostgreSQL; clones share its connections. See the
 /// [module](super) for what it guarantees and needs.
 ///
-/// - A value has at most 16 MiB, a revision is less than 2^63 - 1; more is refused before it is
+/// - A value has at most 16 MiB, a revision is less than 2^63; more is refused before it is
 ///   sent.
 /// - It holds two connections, and a third once somebody asks for
 ///   [`changes`](Backend::changes). They end with the last clone.
@@ -40,7 +41,7 @@ struct Inner {
     reader: Link,
     writer: Arc<Link>,
     writes: mpsc::Sender<Write>,
-    news: News,
+    feed: Feed,
     listener: OnceLock<Task>,
     runtime: Handle,
     _writing: Task,
@@ -82,7 +83,7 @@ impl Table {
             reader,
             writer,
             writes,
-            news: News::new(),
+            feed: Feed::default(),
             listener: OnceLock::new(),
             runtime,
         };
@@ -99,16 +100,12 @@ impl Table {
 
 /// The number of a revision as the server keeps it.
 fn number(revision: Revision) -> Result<i64, BackendError> {
-    // One more is told when it is removed.
-    i64::try_from(revision.number())
-        .ok()
-        .filter(|number| *number < i64::MAX)
-        .ok_or_else(|| {
-            BackendError::unavailable(format!(
-                "revision {} is too large for PostgreSQL: at most 2^63 - 2",
-                revision.number()
-            ))
-        })
+    i64::try_from(revision.number()).map_err(|_| {
+        BackendError::unavailable(format!(
+            "revision {} is too large for PostgreSQL: at most 2^63 - 1",
+            revision.number()
+        ))
+    })
 }
 
 impl Inner {
@@ -312,9 +309,9 @@ impl Backend for Table {
     }
 
     fn changes(&self) -> Option<Changes> {
-        let changes = self.inner.news.listen();
+        let changes = self.inner.feed.listen();
         self.inner.listener.get_or_init(|| {
-            let work = listen::listen(self.inner.connector.clone(), self.inner.news.clone());
+            let work = listen::listen(self.inner.connector.clone(), self.inner.feed.clone());
             Task::spawn(&self.inner.runtime, work)
         });
         Some(changes)
@@ -334,8 +331,8 @@ mod tests {
     #[test]
     fn revisions_beyond_what_the_server_counts_are_refused() {
         assert_eq!(number(Revision::new(7)), Ok(7));
-        assert_eq!(number(Revision::new(i64::MAX as u64 - 1)), Ok(i64::MAX - 1));
-        for large in [i64::MAX as u64, u64::MAX] {
+        assert_eq!(number(Revision::new(i64::MAX as u64)), Ok(i64::MAX));
+        for large in [i64::MAX as u64 + 1, u64::MAX] {
             let error = number(Revision::new(large)).unwrap_err();
             assert!(error.to_string().contains("too large"), "{error}");
         }

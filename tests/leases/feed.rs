@@ -1,0 +1,109 @@
+//! What those who were refused hear of a release, where the backend tells what changes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moorline::store::backend::{Backend, Files, Memory};
+use moorline::sync::lease::{Lease, LeaseError, LeaseNews, Leases, News};
+use tokio::time::{Instant, timeout};
+
+use crate::support::{TTL, Wire, hear, slot};
+
+/// What is told at once is told long before anybody looks by himself, which is every third of the
+/// ttl.
+const AT_ONCE: Duration = Duration::from_millis(1_000);
+
+async fn join(backend: &Arc<dyn Backend>, name: &str) -> Leases {
+    let builder = Leases::builder_dyn(backend.clone()).member(name).ttl(TTL);
+    builder.join().await.unwrap()
+}
+
+/// One holds slot 1; two was refused, and hears what comes after that.
+async fn refused(backend: &Arc<dyn Backend>) -> (Leases, Lease, Leases, News) {
+    let (one, two) = (join(backend, "one").await, join(backend, "two").await);
+    let lease = one.acquire(slot(1)).await.unwrap();
+    let mut news = two.news();
+    let first = two.acquire(slot(1)).await;
+    assert!(matches!(first, Err(LeaseError::HeldElsewhere { .. })));
+    // What was written before the refusal may still be told.
+    while let Ok(Some(_)) = timeout(AT_ONCE, news.next()).await {}
+    assert!(matches!(
+        two.acquire(slot(1)).await,
+        Err(LeaseError::HeldElsewhere { .. })
+    ));
+    (one, lease, two, news)
+}
+
+fn free(news: &LeaseNews) -> bool {
+    *news
+        == LeaseNews::Changed {
+            slot: Some(slot(1)),
+        }
+}
+
+async fn a_release_is_heard_at_once(backend: Arc<dyn Backend>) {
+    let (_one, lease, two, mut news) = refused(&backend).await;
+    let begun = Instant::now();
+    lease.release().await;
+    let told = timeout(AT_ONCE, hear(&mut news, free));
+    told.await.expect("told at once");
+    let fence = two.acquire(slot(1)).await.unwrap().fence();
+    assert_eq!(fence.epoch, 2);
+    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+}
+
+async fn an_end_is_heard_at_once(backend: Arc<dyn Backend>) {
+    let (one, _lease, two, mut news) = refused(&backend).await;
+    let begun = Instant::now();
+    let member = one.member();
+    one.leave().await;
+    let gone = LeaseNews::MemberGone { member };
+    let told = timeout(AT_ONCE, hear(&mut news, |it| *it == gone));
+    told.await.expect("told at once");
+    let fence = two.acquire(slot(1)).await.unwrap().fence();
+    assert_eq!(fence.epoch, 2);
+    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_in_memory_is_heard_at_once() {
+    a_release_is_heard_at_once(Arc::new(Memory::new())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_orderly_end_in_memory_is_heard_at_once() {
+    an_end_is_heard_at_once(Arc::new(Memory::new())).await;
+}
+
+/// Files are watched by a thread, in real time.
+#[tokio::test]
+async fn a_release_and_an_end_in_files_are_heard_at_once() {
+    for end in [false, true] {
+        let name = format!("moorline-lease-feed-{}-{end}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let files: Arc<dyn Backend> = Arc::new(Files::open(&folder).unwrap());
+        match end {
+            false => a_release_is_heard_at_once(files).await,
+            true => an_end_is_heard_at_once(files).await,
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_feed_a_release_is_not_heard_of_and_an_end_only_by_looking() {
+    let wire: Arc<dyn Backend> = Arc::new(Wire::new(&Memory::new()));
+    let (one, lease, _two, mut news) = refused(&wire).await;
+    lease.release().await;
+    let member = one.member();
+    let begun = Instant::now();
+    one.leave().await;
+    hear(&mut news, |it| {
+        assert!(!free(it), "nobody can have told it");
+        *it == LeaseNews::MemberGone {
+            member: member.clone(),
+        }
+    })
+    .await;
+    assert!(begun.elapsed() <= TTL * 2 / 3, "{:?}", begun.elapsed());
+}
