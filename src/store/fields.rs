@@ -108,6 +108,18 @@ impl Unknown {
         })
     }
 
+    /// The same under other names; of two that come to the same name the first stays.
+    pub(super) fn renamed(&self, rename: impl Fn(&str) -> String) -> Self {
+        let mut renamed = Self::default();
+        for (name, value) in &self.0 {
+            let name = rename(name);
+            if renamed.get(&name).is_none() {
+                renamed.0.push((name.into(), value.clone()));
+            }
+        }
+        renamed
+    }
+
     fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| &**name)
     }

@@ -276,3 +276,25 @@ fn who_a_client_was_leaves_by_no_export() {
     assert!(exported.contains("laptop"));
     assert!(!exported.contains("203.0.113.7") && !exported.contains("Browser/1"));
 }
+
+#[test]
+fn members_that_mean_something_else_to_another_version_go_there_and_come_back() {
+    let text = r#"{"version":2,"record":{"provider":"cip0103","intent":"connected",
+        "accounts":[{"id":"a","primary":true,"partyId":true,"hint":1,"label":"A","x":0.50}],
+        "network":"n","connectedAt":"2026-01-01T00:00:00Z","expiresAt":null,"generation":0,
+        "account":7,"v2:y":2,"y":1}}"#;
+    let record = import(text).unwrap();
+    assert_eq!(import(&export(&record).unwrap()).unwrap(), record);
+    let written = export_v1(&record).unwrap();
+    assert!(written.contains(r#""v2:partyId":true"#), "{written}");
+    assert!(written.contains(r#""x":0.50"#), "{written}");
+    assert_eq!(import(&written).unwrap(), record);
+
+    let v1 = r#"{"version":1,"accounts":[{"partyId":"a","primary":true,"id":"b","label":3,"z":1}],
+        "networkId":"n","connectedAt":5,"intent":0,"provider":[],"about":1,"network":2}"#;
+    let record = import(v1).unwrap();
+    assert_eq!(import(&export(&record).unwrap()).unwrap(), record);
+    let again = export_v1(&record).unwrap();
+    assert!(again.contains(r#""id":"b","label":3,"z":1"#), "{again}");
+    assert_eq!(import(&again).unwrap(), record);
+}

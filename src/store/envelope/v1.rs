@@ -18,6 +18,56 @@ const PROVIDER: &str = "cip0103";
 /// The latest time that is not a mistake of seconds, milliseconds and microseconds: year 9999.
 const LATEST: u64 = 253_402_300_799_999;
 
+/// What each version itself calls the members of a session, and of an account. One that the other
+/// version does not know by a name that means something else to it goes there under a name with this
+/// version before it, and comes back under its own.
+struct Names {
+    version: &'static str,
+    session: &'static [&'static str],
+    account: &'static [&'static str],
+}
+
+const ONE: Names = Names {
+    version: "v1:",
+    session: &[
+        "version",
+        "account",
+        "accounts",
+        "networkId",
+        "connectedAt",
+        "expiresAt",
+    ],
+    account: &["primary", "partyId", "hint"],
+};
+
+const TWO: Names = Names {
+    version: "v2:",
+    session: &[
+        "provider",
+        "intent",
+        "accounts",
+        "network",
+        "connectedAt",
+        "expiresAt",
+        "generation",
+        "about",
+        "providerPayload",
+    ],
+    account: &["id", "primary", "label"],
+};
+
+impl Names {
+    /// What a member that `from` does not know is called here; `own` is what is known here.
+    fn call(&self, name: &str, own: &[&str], from: &Self) -> String {
+        let free = |name: &str| !own.contains(&name) && !name.starts_with(from.version);
+        match name.strip_prefix(self.version).filter(|name| free(name)) {
+            Some(back) => back.into(),
+            None if free(name) => name.into(),
+            None => format!("{}{name}", from.version),
+        }
+    }
+}
+
 /// Brings a version 1 session forward to version 2.
 pub(super) fn to_v2(mut fields: Fields) -> Result<Content, FormatError> {
     let raw: Vec<Box<RawValue>> = fields.need("accounts").map_err(wrong)?;
@@ -37,6 +87,7 @@ pub(super) fn to_v2(mut fields: Fields) -> Result<Content, FormatError> {
         if accounts.iter().any(|it: &Account| it.id == account.id) {
             return Err(wrong(format!("account {index} is listed twice")));
         }
+        let unknown = unknown.renamed(|name| TWO.call(name, TWO.account, &ONE));
         extra.accounts.push((account.id.clone(), unknown));
         accounts.push(account);
     }
@@ -53,7 +104,8 @@ pub(super) fn to_v2(mut fields: Fields) -> Result<Content, FormatError> {
     if accounts.is_empty() {
         return Err(wrong("it names no account"));
     }
-    extra.record = fields.rest();
+    let unknown = fields.rest();
+    extra.record = unknown.renamed(|name| TWO.call(name, TWO.session, &ONE));
     extra.accounts.retain(|(_, unknown)| !unknown.is_empty());
     let mut record = Record {
         provider: PROVIDER.into(),
@@ -141,17 +193,19 @@ impl Serialize for Session<'_> {
                 account,
                 primary: account.id == primary.id,
                 network: record.network.as_ref(),
-                unknown: extra.and_then(|extra| extra.of_account(&account.id)),
+                unknown: extra
+                    .and_then(|extra| extra.of_account(&account.id))
+                    .map(|unknown| unknown.renamed(|name| ONE.call(name, ONE.account, &TWO))),
             })
             .collect();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("version", &1)?;
         if let Some(account) = accounts.iter().find(|it| it.primary) {
-            map.serialize_entry("account", &WithUnknown(account, account.unknown))?;
+            map.serialize_entry("account", &WithUnknown(account, account.unknown.as_ref()))?;
         }
         let all: Vec<_> = accounts
             .iter()
-            .map(|it| WithUnknown(it, it.unknown))
+            .map(|it| WithUnknown(it, it.unknown.as_ref()))
             .collect();
         map.serialize_entry("accounts", &all)?;
         map.serialize_entry("networkId", &record.network)?;
@@ -160,7 +214,9 @@ impl Serialize for Session<'_> {
             map.serialize_entry("expiresAt", &expires_at.as_millis())?;
         }
         if let Some(extra) = extra {
-            extra.record.write(&mut map)?;
+            let unknown = &extra.record;
+            let unknown = unknown.renamed(|name| ONE.call(name, ONE.session, &TWO));
+            unknown.write(&mut map)?;
         }
         map.end()
     }
@@ -170,7 +226,7 @@ struct Exported<'a> {
     account: &'a Account,
     primary: bool,
     network: Option<&'a NetworkId>,
-    unknown: Option<&'a Unknown>,
+    unknown: Option<Unknown>,
 }
 
 impl Members for Exported<'_> {
@@ -181,7 +237,8 @@ impl Members for Exported<'_> {
             map.serialize_entry("hint", label)?;
         }
         // Kept among the unknown members where the account came with one.
-        let own = self.unknown.and_then(|unknown| unknown.get("networkId"));
+        let own = self.unknown.as_ref();
+        let own = own.and_then(|unknown| unknown.get("networkId"));
         match (own, self.network) {
             (None, Some(network)) => map.serialize_entry("networkId", network),
             _ => Ok(()),
