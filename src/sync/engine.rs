@@ -15,6 +15,16 @@ use crate::policy::Backoff;
 /// How long a call may take, unless set otherwise.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Whether calls may take so long.
+pub(super) fn check_timeout(timeout: Duration) -> Result<(), String> {
+    if timeout < Duration::from_millis(100) {
+        return Err(format!(
+            "a timeout of {timeout:?} is too short: at least 100 ms"
+        ));
+    }
+    Ok(())
+}
+
 /// An error and its causes, in one line. Not for errors that may quote an address: those can hold
 /// a password.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> String {

@@ -11,7 +11,7 @@ use super::address::Address;
 use super::bucket::Bucket;
 use super::link::Link;
 use crate::store::backend::BackendError;
-use crate::sync::engine::{TIMEOUT, Tls};
+use crate::sync::engine::{TIMEOUT, Tls, check_timeout};
 
 /// What a bucket is called unless it is named.
 const NAME: &str = "moorline-sessions";
@@ -109,13 +109,7 @@ impl BucketBuilder {
         if !(1..=5).contains(&self.replicas) {
             return Err(format!("{} replicas cannot be had: 1 to 5", self.replicas));
         }
-        if self.timeout < Duration::from_millis(100) {
-            return Err(format!(
-                "a timeout of {:?} is too short: at least 100 ms",
-                self.timeout
-            ));
-        }
-        Ok(())
+        check_timeout(self.timeout)
     }
 }
 

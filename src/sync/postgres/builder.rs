@@ -11,7 +11,7 @@ use super::connector::Connector;
 use super::statements::Names;
 use super::table::Table;
 use crate::store::backend::BackendError;
-use crate::sync::engine::{TIMEOUT, Tls};
+use crate::sync::engine::{TIMEOUT, Tls, check_timeout};
 
 /// What a table is called unless it is named.
 const NAME: &str = "moorline_sessions";
@@ -85,12 +85,7 @@ impl TableBuilder {
     /// Cancel safe: what was made stays, and nothing runs on.
     pub async fn open(self) -> Result<Table, BackendError> {
         let names = Names::new(&self.name).map_err(BackendError::unavailable)?;
-        if self.timeout < Duration::from_millis(100) {
-            return Err(BackendError::unavailable(format!(
-                "a timeout of {:?} is too short: at least 100 ms",
-                self.timeout
-            )));
-        }
+        check_timeout(self.timeout).map_err(BackendError::unavailable)?;
         let connector =
             Connector::new(self.address.expose_secret(), names, self.timeout, &self.tls)
                 .map_err(BackendError::unavailable)?;
