@@ -18,10 +18,17 @@ pub(crate) enum Network {
     Cut,
 }
 
+#[derive(Clone, Copy)]
+struct State {
+    network: Network,
+    /// How often it was cut: a connection never outlives a cut, however short that was.
+    cuts: u64,
+}
+
 /// Carries bytes to a server, as its network allows.
 pub(crate) struct Proxy {
     address: SocketAddr,
-    network: watch::Sender<Network>,
+    state: watch::Sender<State>,
     task: JoinHandle<()>,
 }
 
@@ -29,7 +36,10 @@ impl Proxy {
     pub(crate) async fn to(server: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (network, state) = watch::channel(Network::Whole);
+        let (sender, state) = watch::channel(State {
+            network: Network::Whole,
+            cuts: 0,
+        });
         let task = tokio::spawn(async move {
             let mut carriers = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
@@ -38,7 +48,7 @@ impl Proxy {
         });
         Self {
             address,
-            network,
+            state: sender,
             task,
         }
     }
@@ -48,7 +58,10 @@ impl Proxy {
     }
 
     pub(crate) fn set(&self, network: Network) {
-        self.network.send_replace(network);
+        self.state.send_modify(|state| {
+            state.network = network;
+            state.cuts += u64::from(network == Network::Cut);
+        });
     }
 }
 
@@ -58,8 +71,12 @@ impl Drop for Proxy {
     }
 }
 
-async fn carry(client: TcpStream, server: String, mut network: watch::Receiver<Network>) {
-    let (one, other) = (network.clone(), network.clone());
+async fn carry(client: TcpStream, server: String, mut state: watch::Receiver<State>) {
+    let State { network, cuts } = *state.borrow();
+    if network == Network::Cut {
+        return;
+    }
+    let (one, other) = (state.clone(), state.clone());
     let work = async {
         let Ok(server) = TcpStream::connect(server).await else {
             return;
@@ -67,24 +84,26 @@ async fn carry(client: TcpStream, server: String, mut network: watch::Receiver<N
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
         tokio::select! {
-            () = pump(from_client, to_server, one) => {}
-            () = pump(from_server, to_client, other) => {}
+            () = pump(from_client, to_server, one, cuts) => {}
+            () = pump(from_server, to_client, other, cuts) => {}
         }
     };
     tokio::select! {
         () = work => {}
-        _ = network.wait_for(|it| *it == Network::Cut) => {}
+        _ = state.wait_for(|it| it.cuts != cuts) => {}
     }
 }
 
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut network: watch::Receiver<Network>,
+    mut state: watch::Receiver<State>,
+    cuts: u64,
 ) {
     let mut buffer = vec![0; 16 << 10];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        if network.wait_for(|it| *it == Network::Whole).await.is_err() {
+        let whole = |it: &State| it.network == Network::Whole && it.cuts == cuts;
+        if state.wait_for(whole).await.is_err() {
             return;
         }
         if to.write_all(&buffer[..length]).await.is_err() {
