@@ -17,7 +17,7 @@ use crate::person::AtTheWallet;
 use crate::proxy::{self, Asked, Fault, Passing};
 
 /// Runs at a time: they wait more than they work.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 64;
 
 struct Planted {
     id: &'static str,
