@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use self::access::{Access, NOBODY};
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::answer::Answer;
-pub(crate) use self::client::{ClientOptions, collect, retry_after};
+pub(crate) use self::client::{ClientOptions, collect, retry_after, why};
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::frames::{Frame, Frames};
 use self::gateway::{Gateway, Why};

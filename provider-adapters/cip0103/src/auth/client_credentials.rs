@@ -1,8 +1,13 @@
 //! OAuth 2.0 client credentials: a program with a secret of its own.
 
+#[cfg(feature = "tls")]
+use std::sync::Arc;
+
 use oauth2::basic::BasicClient;
 use oauth2::{AuthType, ClientId, ClientSecret, Scope, TokenUrl};
 use secrecy::{ExposeSecret, SecretString};
+#[cfg(feature = "tls")]
+use tokio_rustls::rustls::ClientConfig;
 
 use super::fetch;
 use super::issuer::{Issuer, credential, refused};
@@ -60,6 +65,18 @@ impl ClientCredentials {
     pub fn secret_in_body(mut self) -> Self {
         self.in_body = true;
         self
+    }
+
+    /// How to speak TLS with the identity provider: for private certificate authorities. Default:
+    /// `rustls` with `ring`, certificates checked the way the operating system does.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] if no HTTP client can be set up with it.
+    #[cfg(feature = "tls")]
+    pub fn tls_config(mut self, config: Arc<ClientConfig>) -> Result<Self, AuthError> {
+        self.issuer.speak(config)?;
+        Ok(self)
     }
 
     async fn token(&self) -> Result<Credential, AuthError> {

@@ -1,6 +1,8 @@
 //! OAuth 2.0 authorization code with PKCE: a person logs in with a browser.
 
 use std::fmt;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use moorline::UserAction;
@@ -12,6 +14,8 @@ use oauth2::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
+#[cfg(feature = "tls")]
+use tokio_rustls::rustls::ClientConfig;
 
 use super::fetch;
 use super::issuer::{Issuer, credential, refused};
@@ -96,6 +100,18 @@ impl AuthorizationCode {
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
+    }
+
+    /// How to speak TLS with the identity provider: for private certificate authorities. Default:
+    /// `rustls` with `ring`, certificates checked the way the operating system does.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] if no HTTP client can be set up with it.
+    #[cfg(feature = "tls")]
+    pub fn tls_config(mut self, config: Arc<ClientConfig>) -> Result<Self, AuthError> {
+        self.issuer.speak(config)?;
+        Ok(self)
     }
 
     /// Puts another refresh token in place of the present one.

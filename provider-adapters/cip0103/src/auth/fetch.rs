@@ -11,7 +11,7 @@ use url::Url;
 
 use super::{AuthError, AuthErrorKind};
 use crate::address::is_trustworthy;
-use crate::http::{ClientOptions, collect, retry_after};
+use crate::http::{ClientOptions, collect, retry_after, why};
 
 /// The longest answer of an identity provider that is read, in bytes.
 const LONGEST: usize = 1024 * 1024;
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// An identity provider's error, kept for its status.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
-    #[error("the identity provider cannot be reached")]
+    #[error("the identity provider cannot be reached: {}", why(.0))]
     Unreachable(#[source] reqwest::Error),
     #[error("the identity provider's answer cannot be read")]
     Unreadable,
@@ -45,8 +45,8 @@ impl From<FetchError> for AuthError {
 }
 
 /// A client for one identity provider.
-pub(super) fn client(issuer: &Url) -> Result<Client, AuthError> {
-    ClientOptions::default().build(issuer).map_err(|problem| {
+pub(super) fn client(issuer: &Url, options: &ClientOptions) -> Result<Client, AuthError> {
+    options.build(issuer).map_err(|problem| {
         AuthError::new(AuthErrorKind::Malformed, "no HTTP client can be set up")
             .with_source(problem)
     })

@@ -1,13 +1,19 @@
 //! Where an identity provider has what.
 
+#[cfg(feature = "tls")]
+use std::sync::Arc;
+
 use reqwest::Client;
 use serde::Deserialize;
 use tokio::sync::OnceCell;
+#[cfg(feature = "tls")]
+use tokio_rustls::rustls::ClientConfig;
 use url::Url;
 
 use super::fetch::{self, FetchError};
 use super::{AuthError, AuthErrorKind, Credential, now};
 use crate::address::is_trustworthy;
+use crate::http::ClientOptions;
 use oauth2::basic::{BasicErrorResponse, BasicTokenResponse};
 use oauth2::{RequestTokenError, TokenResponse};
 
@@ -37,10 +43,21 @@ impl Issuer {
             return Err(fetch::untrusted(&url));
         }
         Ok(Self {
-            client: fetch::client(&url)?,
+            client: fetch::client(&url, &ClientOptions::default())?,
             url,
             endpoints: OnceCell::new(),
         })
+    }
+
+    /// Speaks TLS as `config` says from now on.
+    #[cfg(feature = "tls")]
+    pub(super) fn speak(&mut self, config: Arc<ClientConfig>) -> Result<(), AuthError> {
+        let options = ClientOptions {
+            tls: Some(config),
+            ..ClientOptions::default()
+        };
+        self.client = fetch::client(&self.url, &options)?;
+        Ok(())
     }
 
     /// What it calls itself.

@@ -7,6 +7,7 @@ use reqwest::{Client, Response, redirect};
 use url::Url;
 
 use crate::address::is_local;
+use crate::redact::scrub_text;
 
 /// Idle connections are dropped before the common servers drop them (5 s), so that a request is
 /// seldom written to a connection that is being closed.
@@ -80,6 +81,19 @@ impl ClientOptions {
         }
         Ok(builder.build()?)
     }
+}
+
+/// Why there is no answer, in one line.
+pub(crate) fn why(problem: &reqwest::Error) -> String {
+    #[cfg(feature = "tls")]
+    if let Some(why) = crate::tls::distrust(problem) {
+        return why;
+    }
+    let mut error: &dyn std::error::Error = problem;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    scrub_text(&error.to_string())
 }
 
 /// Why a body was not read to its end.

@@ -15,13 +15,12 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::answer::Answer;
-use super::client::{BodyError, collect, retry_after};
+use super::client::{BodyError, collect, retry_after, why};
 use super::frames::Frames;
 use super::login::Login;
 use super::options::Options;
 use crate::auth::{Credential, Credentials};
 use crate::fence;
-use crate::redact::scrub_text;
 
 /// The longest body of an answer that opens no stream, in bytes.
 const LONGEST_REFUSAL: usize = 64 * 1024;
@@ -303,19 +302,6 @@ fn is_harmless(method: &str, params: &Value) -> bool {
             .is_some_and(|method| method.eq_ignore_ascii_case("get")),
         _ => false,
     }
-}
-
-/// Why there is no answer, in one line.
-fn why(problem: &reqwest::Error) -> String {
-    #[cfg(feature = "tls")]
-    if let Some(why) = crate::tls::distrust(problem) {
-        return why;
-    }
-    let mut error: &dyn std::error::Error = problem;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    scrub_text(&error.to_string())
 }
 
 /// Spaces the opening of streams out, after a burst.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use moorline::EventKind;
 use moorline::provider::{ErrorKind, Sent};
 use moorline_cip0103::HttpProvider;
+use moorline_cip0103::auth::ClientCredentials;
 use moorline_dev_wallet::{DevWallet, Profile};
 
 use crate::door::{Door, H2};
@@ -107,4 +108,38 @@ async fn a_certificate_for_another_name_is_refused() {
     let error = soon(session.connect()).await.unwrap_err();
     let said = error.provider_error().unwrap().to_string();
     assert!(said.contains("certificate is not trusted"), "{said}");
+}
+
+#[tokio::test]
+async fn an_identity_provider_of_a_private_authority_is_trusted_if_it_is_named() {
+    let wallet = || DevWallet::builder().profile(Profile::G2);
+    // The door leads to an address; who begins there then knows of the door.
+    let before = wallet().start().await.unwrap();
+    let address = before.address();
+    let door = Door::to(address).await;
+    before.stop().await;
+    let outside = format!("https://localhost:{}", door.port);
+    let wallet = wallet().listen(address).public_url(outside.as_str());
+    let wallet = wallet.start().await.unwrap();
+
+    let login = || {
+        let secret = "dev-secret".to_owned().into();
+        ClientCredentials::new(&format!("{outside}/idp"), "moorline-backend", secret).unwrap()
+    };
+    let session_with = |credentials: ClientCredentials| {
+        let provider = HttpProvider::builder(&url(&door)).tls_config(door.trust(&[]));
+        let provider = provider.authenticator(credentials).network(NETWORK);
+        session(provider.build().unwrap())
+    };
+    let trusting = session_with(login().tls_config(door.trust(&[])).unwrap());
+    soon(trusting.connect()).await.unwrap();
+    soon(trusting.disconnect()).await;
+
+    // The operating system does not know it.
+    let distrusting = session_with(login());
+    let error = soon(distrusting.connect()).await.unwrap_err();
+    let said = error.provider_error().unwrap().to_string();
+    assert!(said.contains("identity provider"), "{said}");
+    assert!(said.contains("certificate is not trusted"), "{said}");
+    assert_eq!(wallet.control().user_sessions(), 0);
 }
