@@ -15,3 +15,6 @@ mod reconnect;
 mod shared_store;
 mod sharing;
 mod support;
+
+#[path = "../support/folder.rs"]
+mod folder;

@@ -8,3 +8,6 @@ mod feed;
 mod stress;
 mod support;
 mod takeover;
+
+#[path = "../support/folder.rs"]
+mod folder;

@@ -16,3 +16,6 @@ mod revoke;
 mod sealed;
 mod storage;
 mod support;
+
+#[path = "../support/folder.rs"]
+mod folder;

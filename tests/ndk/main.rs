@@ -9,3 +9,6 @@ mod restores;
 mod signers;
 mod support;
 mod transfer;
+
+#[path = "../support/folder.rs"]
+mod folder;

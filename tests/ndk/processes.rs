@@ -8,19 +8,20 @@ use moorline::store::{
 };
 use moorline::{Identity, manager::ManagerEventKind};
 
+use crate::folder::Folder;
 use crate::support::{
-    Folder, KEY_A, KEY_B, PUBKEY_A, PUBKEY_B, PUBKEY_C, accounts, active, name, published, settle,
-    signer, stored,
+    KEY_A, KEY_B, PUBKEY_A, PUBKEY_B, PUBKEY_C, accounts, active, name, published, settle, signer,
+    stored,
 };
 
 fn open(folder: &Folder) -> FileStore {
-    let keys = KeyFile::new(folder.path().join("key"));
-    FileStore::open(folder.path().join("sessions"), keys, "shop").unwrap()
+    let keys = KeyFile::new(folder.join("key"));
+    FileStore::open(folder.join("sessions"), keys, "shop").unwrap()
 }
 
 /// Every file below the folder of the sessions.
 fn files(folder: &Folder) -> Vec<std::path::PathBuf> {
-    let mut folders = vec![folder.path().to_owned()];
+    let mut folders = vec![folder.to_path_buf()];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {

@@ -1,8 +1,6 @@
 //! What the tests share: signers in place of NDK's, and what NDK wrote.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use moorline::Timestamp;
@@ -164,28 +162,4 @@ pub(crate) fn published(events: &mut ManagerEvents) -> Vec<Arc<ManagerEvent>> {
             ManagerItem::Missed(missed) => panic!("missed {missed}"),
         })
         .collect()
-}
-
-/// A folder of its own, removed at the end.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    pub(crate) fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("moorline-ndk-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_dir_all(&self.0);
-    }
 }
