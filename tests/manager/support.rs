@@ -9,58 +9,22 @@ use moorline::manager::{
     SessionManagerBuilder,
 };
 use moorline::policy::Backoff;
-use moorline::provider::{
-    Capabilities, CloseMode, ErrorKind, EventSink, Live, OpenRequest, Opened, Provider,
-    ProviderError, ProviderFuture, ProviderPayload, Request,
-};
+use moorline::provider::{ErrorKind, ProviderError, ProviderPayload};
 use moorline::store::{MemoryStore, RecordName, Store};
-use moorline::sync::Fence;
 use moorline::{Policy, Timestamp};
 use moorline_scripted::{Control, ScriptedProvider, ScriptedWallet};
-use serde_json::Value;
-
-/// A scripted wallet whose provider persists itself: as its account, with a secret.
-pub(crate) struct Keyed {
-    inner: ScriptedProvider,
-    pub(crate) payload: Result<Option<ProviderPayload>, ProviderError>,
-}
-
-impl Provider for Keyed {
-    fn kind(&self) -> &str {
-        self.inner.kind()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
-    fn open(&self, request: OpenRequest, events: EventSink) -> ProviderFuture<'_, Opened> {
-        self.inner.open(request, events)
-    }
-    fn probe(&self) -> ProviderFuture<'_, Live> {
-        self.inner.probe()
-    }
-    fn request(&self, request: Request) -> ProviderFuture<'_, Value> {
-        self.inner.request(request)
-    }
-    fn close(&self, mode: CloseMode) -> ProviderFuture<'_, ()> {
-        self.inner.close(mode)
-    }
-    fn payload(&self) -> Result<Option<ProviderPayload>, ProviderError> {
-        self.payload.clone()
-    }
-    fn fenced(&self, fence: &Fence) {
-        self.inner.fenced(fence);
-    }
-}
 
 pub(crate) fn payload(account: &str) -> ProviderPayload {
     let content = serde_json::json!({ "account": account, "secret": "s3cret" });
     ProviderPayload::new("keyed", &content).unwrap()
 }
 
-pub(crate) fn wallet(account: &str) -> (Keyed, Control) {
-    let (inner, control) = ScriptedWallet::new().accounts([account]).build();
-    let payload = Ok(Some(payload(account)));
-    (Keyed { inner, payload }, control)
+/// A scripted wallet whose provider persists itself: as its account, with a secret.
+pub(crate) fn wallet(account: &str) -> (ScriptedProvider, Control) {
+    ScriptedWallet::new()
+        .accounts([account])
+        .payload(payload(account))
+        .build()
 }
 
 /// Wallets by account, as they are built again.

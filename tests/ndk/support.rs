@@ -9,14 +9,10 @@ use moorline::manager::ndk::{Signer, SignerPayload};
 use moorline::manager::{
     ManagerEvent, ManagerEvents, ManagerItem, SessionManager, SessionManagerBuilder,
 };
-use moorline::provider::{
-    Capabilities, CloseMode, ErrorKind, EventSink, Live, OpenRequest, Opened, Provider,
-    ProviderError, ProviderFuture, ProviderPayload, Request,
-};
+use moorline::provider::{ErrorKind, ProviderError};
 use moorline::store::{RecordName, Store};
 use moorline_scripted::{Control, ScriptedProvider, ScriptedWallet};
 use secrecy::ExposeSecret;
-use serde_json::Value;
 
 /// Written by `@nostr-dev-kit/sessions` 0.6.3 and 1.0.0-beta.70.
 pub(crate) const SAMPLES: [&str; 2] = [
@@ -57,40 +53,12 @@ pub(crate) fn private_key(key: &str) -> SignerPayload {
 
 /// A signer that holds a key, and stores it as NDK's does. It signs as wallets here do: the answer
 /// names the account.
-pub(crate) struct KeySigner {
-    inner: ScriptedProvider,
-    pub(crate) payload: Result<Option<ProviderPayload>, ProviderError>,
-}
-
-impl Provider for KeySigner {
-    fn kind(&self) -> &str {
-        self.inner.kind()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
-    fn open(&self, request: OpenRequest, events: EventSink) -> ProviderFuture<'_, Opened> {
-        self.inner.open(request, events)
-    }
-    fn probe(&self) -> ProviderFuture<'_, Live> {
-        self.inner.probe()
-    }
-    fn request(&self, request: Request) -> ProviderFuture<'_, Value> {
-        self.inner.request(request)
-    }
-    fn close(&self, mode: CloseMode) -> ProviderFuture<'_, ()> {
-        self.inner.close(mode)
-    }
-    fn payload(&self) -> Result<Option<ProviderPayload>, ProviderError> {
-        self.payload.clone()
-    }
-}
-
-pub(crate) fn signer(key: &str) -> (KeySigner, Control) {
+pub(crate) fn signer(key: &str) -> (ScriptedProvider, Control) {
     let wallet = ScriptedWallet::new().kind("private-key").network(None);
-    let (inner, control) = wallet.accounts([owner(key).unwrap()]).build();
-    let payload = Ok(Some(private_key(key).to_provider_payload().unwrap()));
-    (KeySigner { inner, payload }, control)
+    wallet
+        .accounts([owner(key).unwrap()])
+        .payload(private_key(key).to_provider_payload().unwrap())
+        .build()
 }
 
 /// Signers by account, as they are built again.
