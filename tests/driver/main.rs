@@ -18,3 +18,5 @@ mod support;
 
 #[path = "../support/folder.rs"]
 mod folder;
+#[path = "../support/moody.rs"]
+mod moody;

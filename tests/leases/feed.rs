@@ -8,7 +8,8 @@ use moorline::sync::lease::{Lease, LeaseError, LeaseNews, Leases, News};
 use tokio::time::{Instant, timeout};
 
 use crate::folder::Folder;
-use crate::support::{TTL, Wire, hear, slot};
+use crate::support::{TTL, hear, slot};
+use crate::wire::Wire;
 
 /// What is told at once is told long before anybody looks by himself, which is every third of the
 /// ttl.

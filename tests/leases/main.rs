@@ -11,3 +11,5 @@ mod takeover;
 
 #[path = "../support/folder.rs"]
 mod folder;
+#[path = "../support/wire.rs"]
+mod wire;

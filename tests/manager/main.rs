@@ -19,3 +19,8 @@ mod support;
 
 #[path = "../support/folder.rs"]
 mod folder;
+#[path = "../support/moody.rs"]
+mod moody;
+#[allow(dead_code, reason = "leases are what it is for")]
+#[path = "../support/wire.rs"]
+mod wire;

@@ -12,3 +12,5 @@ mod transfer;
 
 #[path = "../support/folder.rs"]
 mod folder;
+#[path = "../support/moody.rs"]
+mod moody;
