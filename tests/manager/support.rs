@@ -4,15 +4,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use moorline::clock::VirtualClock;
-use moorline::manager::{
-    ManagerEvent, ManagerEventKind, ManagerEvents, ManagerItem, SessionManager,
-    SessionManagerBuilder,
-};
+use moorline::manager::{ManagerEventKind, ManagerEvents, SessionManager, SessionManagerBuilder};
 use moorline::policy::Backoff;
 use moorline::provider::{ErrorKind, ProviderError, ProviderPayload};
 use moorline::store::{MemoryStore, RecordName, Store};
 use moorline::{Policy, Timestamp};
 use moorline_scripted::{Control, ScriptedProvider, ScriptedWallet};
+
+#[path = "../support/seen.rs"]
+mod seen;
+
+pub(crate) use self::seen::{accounts, active, published, settle};
 
 pub(crate) fn payload(account: &str) -> ProviderPayload {
     let content = serde_json::json!({ "account": account, "secret": "s3cret" });
@@ -93,31 +95,6 @@ pub(crate) fn stored_dyn(
 
 pub(crate) fn name(account: &str) -> RecordName {
     format!("moorline/session/scripted/=canton:scripted/{account}").into()
-}
-
-/// Lets everything that can run without time passing run.
-pub(crate) async fn settle() {
-    for _ in 0..64 {
-        tokio::task::yield_now().await;
-    }
-}
-
-pub(crate) fn accounts(manager: &SessionManager) -> Vec<String> {
-    let sessions = manager.sessions();
-    sessions.iter().map(|it| it.account().to_string()).collect()
-}
-
-pub(crate) fn active(manager: &SessionManager) -> Option<String> {
-    manager.active().ok().map(|it| it.account().to_string())
-}
-
-pub(crate) fn published(events: &mut ManagerEvents) -> Vec<Arc<ManagerEvent>> {
-    std::iter::from_fn(|| events.try_next())
-        .map(|item| match item {
-            ManagerItem::Event(event) => event,
-            ManagerItem::Missed(missed) => panic!("missed {missed}"),
-        })
-        .collect()
 }
 
 /// What was published by now of the manager's own, in short.

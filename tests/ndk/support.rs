@@ -6,13 +6,16 @@ use std::sync::{Arc, Mutex};
 use moorline::Timestamp;
 use moorline::clock::VirtualClock;
 use moorline::manager::ndk::{Signer, SignerPayload};
-use moorline::manager::{
-    ManagerEvent, ManagerEvents, ManagerItem, SessionManager, SessionManagerBuilder,
-};
+use moorline::manager::{SessionManager, SessionManagerBuilder};
 use moorline::provider::{ErrorKind, ProviderError};
 use moorline::store::{RecordName, Store};
 use moorline_scripted::{Control, ScriptedProvider, ScriptedWallet};
 use secrecy::ExposeSecret;
+
+#[path = "../support/seen.rs"]
+mod seen;
+
+pub(crate) use self::seen::{accounts, active, published, settle};
 
 /// Written by `@nostr-dev-kit/sessions` 0.6.3 and 1.0.0-beta.70.
 pub(crate) const SAMPLES: [&str; 2] = [
@@ -105,29 +108,4 @@ pub(crate) fn stored(
 
 pub(crate) fn name(kind: &str, pubkey: &str) -> RecordName {
     format!("moorline/session/{kind}/-/{pubkey}").into()
-}
-
-/// Lets everything that can run without time passing run.
-pub(crate) async fn settle() {
-    for _ in 0..64 {
-        tokio::task::yield_now().await;
-    }
-}
-
-pub(crate) fn accounts(manager: &SessionManager) -> Vec<String> {
-    let sessions = manager.sessions();
-    sessions.iter().map(|it| it.account().to_string()).collect()
-}
-
-pub(crate) fn active(manager: &SessionManager) -> Option<String> {
-    manager.active().ok().map(|it| it.account().to_string())
-}
-
-pub(crate) fn published(events: &mut ManagerEvents) -> Vec<Arc<ManagerEvent>> {
-    std::iter::from_fn(|| events.try_next())
-        .map(|item| match item {
-            ManagerItem::Event(event) => event,
-            ManagerItem::Missed(missed) => panic!("missed {missed}"),
-        })
-        .collect()
 }
