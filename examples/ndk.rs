@@ -5,6 +5,7 @@
 //! one for it.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use moorline::manager::SessionManager;
@@ -55,13 +56,24 @@ impl Provider for NostrSigner {
     }
 }
 
+/// Where the key is, with what belongs to it; removed at the end.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let text = args.next().map(std::fs::read_to_string).transpose()?;
     let file = NdkFile::read(text.as_deref().unwrap_or(SAMPLE))?;
-    let key = std::env::temp_dir().join(format!("moorline-ndk-example-{}", std::process::id()));
-    let store = EncryptedStore::new(Memory::new(), KeyFile::new(&key), "example");
+    let name = format!("moorline-ndk-example-{}", std::process::id());
+    let folder = Folder(std::env::temp_dir().join(name));
+    let key = KeyFile::new(folder.0.join("key"));
+    let store = EncryptedStore::new(Memory::new(), key, "example");
     let now = || Timestamp::from(std::time::SystemTime::now());
     NdkSessions::of(&store).import(&file, now()).await?;
 
@@ -95,7 +107,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     manager.close().await;
 
     let exported = NdkSessions::of(&store).export(now()).await?;
-    std::fs::remove_file(key)?;
     let text = exported.file.write();
     match args.next() {
         Some(out) => write_new(&out, text.expose_secret())?,

@@ -6,10 +6,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/shown.rs"]
+mod shown;
+
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::fmt::Debug;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -29,86 +30,16 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
+
+use self::shown::{Log, Shown};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const NETWORK: &str = "canton:local";
 
-/// Everything that was shown, by where.
-#[derive(Clone, Default)]
-struct Shown(Arc<Mutex<Vec<(String, String)>>>);
-
-impl Shown {
-    fn add(&self, place: &str, text: impl Into<String>) {
-        self.0.lock().unwrap().push((place.into(), text.into()));
-    }
-
-    fn debug(&self, place: &str, value: &dyn Debug) {
-        self.add(place, format!("{value:?}\n{value:#?}"));
-    }
-
-    /// What came of a call: the answer itself is the caller's, an error is shown with everything
-    /// behind it.
-    fn outcome<T, E: Error + 'static>(&self, place: &str, outcome: Result<T, E>) {
-        let error = outcome.err();
-        let mut next = error.as_ref().map(|error| error as &(dyn Error + 'static));
-        while let Some(error) = next {
-            self.add(place, format!("{error}\n{error:?}\n{error:#?}"));
-            next = error.source();
-        }
-    }
-
-    fn session(&self, session: &Session) {
-        let snapshot = session.snapshot();
-        self.debug("session", session);
-        self.debug("snapshot", &snapshot);
-        self.add("snapshot", serde_json::to_string(&*snapshot).unwrap());
-    }
-
-    /// Where a secret appears, with what stands before it.
-    fn leaks(&self, secrets: &BTreeSet<String>) -> Vec<String> {
-        let shown = self.0.lock().unwrap();
-        let found = shown.iter().flat_map(|(place, text)| {
-            let at = secrets.iter().find_map(|secret| text.find(&**secret))?;
-            let before: Vec<char> = text[..at].chars().rev().take(200).collect();
-            let before: String = before.into_iter().rev().collect();
-            let after: String = text[at..].chars().take(12).collect();
-            Some(format!("{place}: …{before}<{after}…>"))
-        });
-        found.collect()
-    }
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn collect() -> Self {
-        let log = Self::default();
-        let writer = log.clone();
-        tracing_subscriber::fmt()
-            .with_max_level(LevelFilter::TRACE)
-            .with_span_events(FmtSpan::FULL)
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .init();
-        log
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+/// Shows what came of a call: the answer itself is the caller's.
+fn outcome<T, E: Error + 'static>(shown: &Shown, place: &str, outcome: Result<T, E>) {
+    if let Err(error) = outcome {
+        shown.error(place, &error);
     }
 }
 
@@ -337,22 +268,27 @@ async fn life(
     // What the gateway itself would show. Every answer may hold a token, and errors may not.
     let token = control.log_in("erin", NETWORK).unwrap();
     let secret = token.expose_secret();
-    shown.outcome(
+    outcome(
+        shown,
         "status",
         soon(dapp.status())
             .await
             .map(|it| shown.debug("status", &it)),
     );
     let network = soon(dapp.get_active_network()).await;
-    shown.outcome("network", network.map(|it| shown.debug("network", &it)));
-    shown.outcome("accounts", soon(dapp.list_accounts()).await);
-    shown.outcome("signature", soon(dapp.sign_message("hello")).await);
+    outcome(
+        shown,
+        "network",
+        network.map(|it| shown.debug("network", &it)),
+    );
+    outcome(shown, "accounts", soon(dapp.list_accounts()).await);
+    outcome(shown, "signature", soon(dapp.sign_message("hello")).await);
     let commands = json!([{ "CreateCommand": { "templateId": "#a:B:C", "createArguments": {} } }]);
     let request = PrepareExecute::new(commands).with_command_id(format!("secrets-{name}"));
     let executed = dapp.prepare_execute_and_wait(request, Duration::from_secs(2));
-    shown.outcome("transaction", soon(executed).await);
+    outcome(shown, "transaction", soon(executed).await);
     let ledger = LedgerApiRequest::get("/v2/nothing-here");
-    shown.outcome("ledger", soon(dapp.ledger_api(&ledger)).await);
+    outcome(shown, "ledger", soon(dapp.ledger_api(&ledger)).await);
 
     // The gateway repeats tokens wherever it can.
     let echo = json!({ "accessToken": secret, "note": format!("Bearer {secret}."), "d": [{ "t": secret }] });
@@ -398,7 +334,7 @@ async fn life(
     ];
     for fault in faults {
         control.misbehave_at(Place::Dapp, Some("listAccounts"), fault, Some(1));
-        shown.outcome("fault", soon(dapp.list_accounts()).await);
+        outcome(shown, "fault", soon(dapp.list_accounts()).await);
         control.behave();
     }
     control.reply_errors_to(
@@ -406,7 +342,7 @@ async fn life(
         -32603,
         &format!("bad token {own}, and {secret}"),
     );
-    shown.outcome("signature", soon(dapp.sign_message("again")).await);
+    outcome(shown, "signature", soon(dapp.sign_message("again")).await);
     control.reply_normally();
 
     // Streams break, tokens end, the identity provider is away, others log in.
@@ -420,7 +356,8 @@ async fn life(
     shown.debug("verdict", &soon(session.verify()).await);
     // Past the end of its token.
     tokio::time::sleep(Duration::from_millis(5200)).await;
-    shown.session(&session);
+    shown.debug("session", &session);
+    shown.snapshot(&session.snapshot());
     control.revoke_sessions();
     shown.debug("verdict", &soon(session.verify()).await);
     shown.debug("gateway", &gateway.borrow().clone());
@@ -429,7 +366,8 @@ async fn life(
         &store.load(&RecordName::new("secrets")).await.unwrap(),
     );
     shown.debug("report", &soon(session.disconnect()).await);
-    shown.session(&session);
+    shown.debug("session", &session);
+    shown.snapshot(&session.snapshot());
     soon(session.close()).await;
     soon(following).await.unwrap();
 }

@@ -5,109 +5,30 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/shown.rs"]
+mod shown;
+
 use std::collections::BTreeSet;
-use std::error::Error;
-use std::fmt::Debug;
-use std::io::Write;
-use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use moorline::policy::{Backoff, ExpiryPolicy};
 use moorline::session::{EventItem, EventStream};
 use moorline::store::{MemoryStore, RecordName, Store};
-use moorline::{Policy, Session, Snapshot};
+use moorline::{Policy, Session};
 use moorline_cip0103::types::{LedgerApiRequest, PrepareExecute};
 use moorline_cip0103::{DappClient, Outcome, WsProvider};
 use moorline_dev_wallet::{Approval, Control, DevWallet};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
+
+use self::shown::{Log, Shown};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What the program shows the wallet in the handshake.
 const CREDENTIAL: &str = "n0body-may-see-this-credential";
 /// A password in the wallet's address.
 const PASSWORD: &str = "n0body-may-see-this-password";
-
-/// Everything that was shown, by where.
-#[derive(Clone, Default)]
-struct Shown(Arc<Mutex<Vec<(String, String)>>>);
-
-impl Shown {
-    fn add(&self, place: &str, text: impl Into<String>) {
-        self.0.lock().unwrap().push((place.into(), text.into()));
-    }
-
-    fn debug(&self, place: &str, value: &dyn Debug) {
-        self.add(place, format!("{value:?}\n{value:#?}"));
-    }
-
-    /// An error with everything behind it.
-    fn error(&self, place: &str, error: &(dyn Error + 'static)) {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            self.add(place, format!("{error}\n{error:?}\n{error:#?}"));
-            next = error.source();
-        }
-    }
-
-    fn snapshot(&self, snapshot: &Snapshot) {
-        self.debug("snapshot", snapshot);
-        self.add("snapshot", serde_json::to_string(snapshot).unwrap());
-    }
-
-    /// Where a secret appears, with what stands around it.
-    fn leaks(&self, secrets: &BTreeSet<String>) -> Vec<String> {
-        let shown = self.0.lock().unwrap();
-        let found = shown.iter().flat_map(|(place, text)| {
-            let secret = secrets.iter().find_map(|secret| text.find(&**secret))?;
-            let before: String = text[..secret].chars().rev().take(160).collect();
-            let before: String = before.chars().rev().collect();
-            Some(format!("{place}: …{before}<secret>"))
-        });
-        found.collect()
-    }
-}
-
-/// Where `tracing` (and, by way of it, `log`) writes.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// Collects whatever is logged in this program from now on.
-    fn collect() -> Self {
-        static LOG: OnceLock<Log> = OnceLock::new();
-        let start = || {
-            let log = Self::default();
-            let writer = log.clone();
-            tracing_subscriber::fmt()
-                .with_max_level(LevelFilter::TRACE)
-                .with_span_events(FmtSpan::FULL)
-                .with_ansi(false)
-                .with_writer(move || writer.clone())
-                .init();
-            log
-        };
-        LOG.get_or_init(start).clone()
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
 
 /// A token, and each part of it that says something.
 fn parts(token: &str) -> impl Iterator<Item = String> {

@@ -6,6 +6,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
+#[path = "support/folder.rs"]
+mod folder;
+
 use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -19,6 +22,8 @@ use moorline::store::{
     Stored,
 };
 use moorline::{Account, Timestamp};
+
+use self::folder::Folder;
 
 const ROLE: &str = "MOORLINE_TEST_ROLE";
 const FOLDER: &str = "MOORLINE_TEST_FOLDER";
@@ -136,7 +141,7 @@ async fn h67_killed_at_any_moment(backend: &str, kills: u32) {
     let mut random = fastrand::Rng::with_seed(67);
     let (mut last, mut unseen) = (0, 0);
     for kill in 0..kills {
-        let mut child = spawn("writer", backend, &folder.0);
+        let mut child = spawn("writer", backend, &folder);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // At least one write, then somewhere within the next few.
         let mut acknowledged: u64 = lines.next().unwrap().unwrap().parse().unwrap();
@@ -148,7 +153,7 @@ async fn h67_killed_at_any_moment(backend: &str, kills: u32) {
             acknowledged = line.parse().unwrap_or(acknowledged);
         }
         assert!(acknowledged > last, "{backend}: nothing was written");
-        let (found, _) = read(&*open(backend, &folder.0)).await;
+        let (found, _) = read(&*open(backend, &folder)).await;
         assert!(
             (acknowledged..=acknowledged + 1).contains(&found),
             "{backend}, kill {kill}: {acknowledged} was acknowledged, {found} is there"
@@ -184,15 +189,15 @@ async fn h68_many_writers_lose_no_update(processes: u64) {
     let folder = Folder::new();
     let begun = Instant::now();
     let children: Vec<Child> = (0..processes)
-        .map(|_| spawn("counter", "files", &folder.0))
+        .map(|_| spawn("counter", "files", &folder))
         .collect();
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
-    let (found, revision) = read(&*open("files", &folder.0)).await;
+    let (found, revision) = read(&*open("files", &folder)).await;
     assert_eq!(found, processes * WRITES, "an update was lost");
     assert_eq!(revision.number(), found);
-    let keys = KeyFile::new(folder.0.join("key")).load().await.unwrap();
+    let keys = KeyFile::new(folder.join("key")).load().await.unwrap();
     assert_eq!(keys.unwrap().ids().count(), 1);
     println!(
         "ok: {processes} processes made one key and {found} updates of one record in {:.1} s, \
@@ -260,24 +265,4 @@ fn spawn(role: &str, backend: &str, folder: &Path) -> Child {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap()
-}
-
-/// A folder of its own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let name = format!("moorline-processes-{}-{number}", std::process::id());
-        let path = env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_dir_all(&self.0);
-    }
 }

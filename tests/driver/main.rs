@@ -15,3 +15,8 @@ mod reconnect;
 mod shared_store;
 mod sharing;
 mod support;
+
+#[path = "../support/folder.rs"]
+mod folder;
+#[path = "../support/moody.rs"]
+mod moody;

@@ -1,7 +1,6 @@
 //! Rules 1, 7, 8, 11 and 13 as far as a store shows them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use moorline::clock::VirtualClock;
@@ -13,63 +12,8 @@ use moorline::{Account, BuildError, DisconnectReason, ReconnectCause, Session, S
 use moorline_scripted::{Behaviour, Control, On};
 use serde_json::json;
 
+use crate::moody::{Mood, Moody};
 use crate::support::{expiring, names, settle, unreachable, wallet};
-
-/// A store whose writes can be made slow or fail.
-#[derive(Clone, Default)]
-struct Moody {
-    inner: MemoryStore,
-    slow: Arc<AtomicBool>,
-    failing: Arc<AtomicBool>,
-}
-
-impl Moody {
-    async fn mood(&self) -> Result<(), StoreError> {
-        if self.slow.load(Ordering::Relaxed) {
-            tokio::time::sleep(Duration::from_secs(2)).await;
-        }
-        if self.failing.load(Ordering::Relaxed) {
-            return Err(StoreError::Unavailable {
-                reason: "disk full".into(),
-            });
-        }
-        Ok(())
-    }
-}
-
-impl Store for Moody {
-    fn load<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Stored> {
-        self.inner.load(name)
-    }
-
-    fn save<'a>(
-        &'a self,
-        name: &'a RecordName,
-        record: Record,
-        expected: Revision,
-    ) -> StoreFuture<'a, Revision> {
-        Box::pin(async move {
-            self.mood().await?;
-            self.inner.save(name, record, expected).await
-        })
-    }
-
-    fn erase<'a>(
-        &'a self,
-        name: &'a RecordName,
-        tombstone: Tombstone,
-        expected: Revision,
-    ) -> StoreFuture<'a, Revision> {
-        Box::pin(async move {
-            self.mood().await?;
-            self.inner.erase(name, tombstone, expected).await
-        })
-    }
-
-    fn list(&self) -> StoreFuture<'_, Vec<RecordName>> {
-        self.inner.list()
-    }
-}
 
 fn stored(store: &MemoryStore) -> Stored {
     store.peek(&RecordName::from("s"))
@@ -118,7 +62,7 @@ async fn h07_a_disconnect_survives_a_restart_though_the_wallet_did_not_answer() 
 async fn h60_a_slow_write_does_not_land_after_the_disconnect() {
     let store = Moody::default();
     let (session, _wallet) = with(store.clone());
-    store.slow.store(true, Ordering::Relaxed);
+    store.be(Mood::Slow);
     session.connect().await.unwrap();
     settle().await;
     let report = session.disconnect().await;
@@ -127,23 +71,23 @@ async fn h60_a_slow_write_does_not_land_after_the_disconnect() {
         "bounded by the deadline, and in time"
     );
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert!(matches!(stored(&store.inner), Stored::Tombstone { .. }));
+    assert!(matches!(stored(&store.memory), Stored::Tombstone { .. }));
 }
 
 #[tokio::test(start_paused = true)]
 async fn h66_a_failed_write_is_told_and_retried_and_stops_nothing() {
     let store = Moody::default();
     let (session, _wallet) = with(store.clone());
-    store.failing.store(true, Ordering::Relaxed);
+    store.be(Mood::Full);
     let mut events = session.events();
     session.connect().await.unwrap();
     settle().await;
     assert!(names(&mut events).contains(&"persist:failed"));
     session.request("sign", json!({})).await.unwrap();
-    store.failing.store(false, Ordering::Relaxed);
+    store.be(Mood::Well);
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(names(&mut events).contains(&"persist:recovered"));
-    assert!(matches!(stored(&store.inner), Stored::Record { .. }));
+    assert!(matches!(stored(&store.memory), Stored::Record { .. }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,12 +96,12 @@ async fn a_disconnect_that_cannot_be_stored_says_so_and_is_stored_later() {
     let (session, _wallet) = with(store.clone());
     session.connect().await.unwrap();
     settle().await;
-    store.failing.store(true, Ordering::Relaxed);
+    store.be(Mood::Full);
     let report = session.disconnect().await;
     assert!(report.not_persisted.unwrap().contains("disk full"));
-    store.failing.store(false, Ordering::Relaxed);
+    store.be(Mood::Well);
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert!(matches!(stored(&store.inner), Stored::Tombstone { .. }));
+    assert!(matches!(stored(&store.memory), Stored::Tombstone { .. }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,13 +110,13 @@ async fn writes_coalesce_to_the_latest_state() {
     let (session, wallet) = with(store.clone());
     session.connect().await.unwrap();
     settle().await;
-    store.slow.store(true, Ordering::Relaxed);
+    store.be(Mood::Slow);
     for n in 0..20 {
         wallet.change_accounts(vec![Account::primary(format!("party-{n}"))]);
         settle().await;
     }
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let Stored::Record { record, revision } = stored(&store.inner) else {
+    let Stored::Record { record, revision } = stored(&store.memory) else {
         panic!("no record")
     };
     assert_eq!(record.accounts[0].id.as_str(), "party-19");

@@ -15,6 +15,7 @@ use moorline::sync::StoreBus;
 use moorline::{Account, DisconnectReason, Session, Status};
 use moorline_scripted::{Control, On};
 
+use crate::folder::Folder;
 use crate::support::{names, settle, wallet};
 
 const NAME: &str = "s";
@@ -104,9 +105,9 @@ fn process(store: &Counted) -> (Session, Control, StoreBus) {
     (builder.shared(&bus, NAME).build().unwrap(), wallet, bus)
 }
 
-fn sealed() -> EncryptedStore<Memory> {
-    let key = std::env::temp_dir().join(format!("moorline-shared-{}.key", std::process::id()));
-    EncryptedStore::new(Memory::new(), KeyFile::new(key).without_marks(), "test")
+fn sealed(folder: &Folder) -> EncryptedStore<Memory> {
+    let key = KeyFile::new(folder.join("key")).without_marks();
+    EncryptedStore::new(Memory::new(), key, "test")
 }
 
 /// Time for tasks, and for threads that read keys.
@@ -128,7 +129,11 @@ fn primary(session: &Session) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn pl_8_a_disconnect_in_one_process_is_one_in_all() {
-    for store in [Counted::new(MemoryStore::new()), Counted::new(sealed())] {
+    let folder = Folder::new();
+    for store in [
+        Counted::new(MemoryStore::new()),
+        Counted::new(sealed(&folder)),
+    ] {
         let processes: Vec<_> = (0..3).map(|_| process(&store)).collect();
         for (session, ..) in &processes {
             session.connect().await.unwrap();
@@ -169,7 +174,11 @@ async fn pl_8_a_disconnect_in_one_process_is_one_in_all() {
 #[tokio::test(start_paused = true)]
 async fn a_change_of_party_is_asked_for_by_each_and_written_by_one() {
     const PROCESSES: usize = 12;
-    for store in [Counted::new(MemoryStore::new()), Counted::new(sealed())] {
+    let folder = Folder::new();
+    for store in [
+        Counted::new(MemoryStore::new()),
+        Counted::new(sealed(&folder)),
+    ] {
         let processes: Vec<_> = (0..PROCESSES).map(|_| process(&store)).collect();
         for (session, ..) in &processes {
             session.connect().await.unwrap();
@@ -319,7 +328,7 @@ async fn late_news_of_its_own_disconnect_ends_nothing() {
 
 #[tokio::test]
 async fn two_stores_on_one_folder_hear_of_each_other() {
-    let folder = std::env::temp_dir().join(format!("moorline-shared-{}", std::process::id()));
+    let folder = Folder::new();
     let open = || {
         let files = Files::open(folder.join("records")).unwrap();
         let keys = KeyFile::new(folder.join("key"));
@@ -352,5 +361,4 @@ async fn two_stores_on_one_folder_hear_of_each_other() {
     one.disconnect().await;
     let ended = seen.wait_for(|it| it.status == REMOTE);
     tokio::time::timeout(until, ended).await.unwrap().unwrap();
-    let _gone = std::fs::remove_dir_all(&folder);
 }

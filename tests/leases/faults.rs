@@ -8,7 +8,8 @@ use moorline::store::backend::{Backend, Memory};
 use moorline::sync::lease::{LeaseError, LeaseNews, Leases};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{TTL, Wire, hear, join, slot};
+use crate::support::{TTL, hear, join, slot};
+use crate::wire::Wire;
 
 /// After the last renewal others wait for the ttl and a tenth of it from when they first saw it,
 /// which is at most a third of the ttl later, and look every third of the ttl.

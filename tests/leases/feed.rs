@@ -7,7 +7,9 @@ use moorline::store::backend::{Backend, Files, Memory};
 use moorline::sync::lease::{Lease, LeaseError, LeaseNews, Leases, News};
 use tokio::time::{Instant, timeout};
 
-use crate::support::{TTL, Wire, hear, slot};
+use crate::folder::Folder;
+use crate::support::{TTL, hear, slot};
+use crate::wire::Wire;
 
 /// What is told at once is told long before anybody looks by himself, which is every third of the
 /// ttl.
@@ -79,14 +81,12 @@ async fn an_orderly_end_in_memory_is_heard_at_once() {
 #[tokio::test]
 async fn a_release_and_an_end_in_files_are_heard_at_once() {
     for end in [false, true] {
-        let name = format!("moorline-lease-feed-{}-{end}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        let files: Arc<dyn Backend> = Arc::new(Files::open(&folder).unwrap());
+        let folder = Folder::new();
+        let files: Arc<dyn Backend> = Arc::new(Files::open(&*folder).unwrap());
         match end {
             false => a_release_is_heard_at_once(files).await,
             true => an_end_is_heard_at_once(files).await,
         }
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 }
 

@@ -8,3 +8,8 @@ mod feed;
 mod stress;
 mod support;
 mod takeover;
+
+#[path = "../support/folder.rs"]
+mod folder;
+#[path = "../support/wire.rs"]
+mod wire;

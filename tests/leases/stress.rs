@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use moorline::store::backend::{Backend, Files, Memory};
 use moorline::sync::lease::Leases;
 
+use crate::folder::Folder;
 use crate::support::slot;
 
 const LEASES: u64 = 4;
@@ -98,9 +99,7 @@ async fn members_in_memory_never_act_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_in_a_folder_never_act_at_once() {
-    let folder = std::env::temp_dir().join(format!("moorline-leases-{}", std::process::id()));
-    let files = Files::open(&folder).unwrap();
+    let folder = Folder::new();
+    let files = Files::open(&*folder).unwrap();
     everybody_fights(Arc::new(files)).await;
-    // Those that were dropped leave in the background.
-    let _some_left = std::fs::remove_dir_all(&folder);
 }

@@ -1,12 +1,11 @@
-//! A backend that misbehaves on request.
+//! What the tests share.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use moorline::store::backend::{Backend, BackendFuture, Blob, Memory};
-use moorline::store::{Revision, Slot};
+use moorline::store::Slot;
 use moorline::sync::lease::{LeaseNews, Leases, News};
+
+use crate::wire::Wire;
 
 pub(crate) const TTL: Duration = Duration::from_secs(10);
 
@@ -14,122 +13,6 @@ pub(crate) fn slot(number: u64) -> Slot {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&number.to_be_bytes());
     Slot::new(bytes)
-}
-
-/// One process's way to the shared memory.
-#[derive(Clone)]
-pub(crate) struct Wire {
-    memory: Memory,
-    state: Arc<State>,
-}
-
-#[derive(Default)]
-struct State {
-    cut: AtomicBool,
-    answers_lost: AtomicU64,
-    writes: AtomicU64,
-    delay: Mutex<Duration>,
-}
-
-impl Wire {
-    pub(crate) fn new(memory: &Memory) -> Self {
-        Self {
-            memory: memory.clone(),
-            state: Arc::default(),
-        }
-    }
-
-    /// From now on no call is answered, or takes effect.
-    pub(crate) fn cut(&self, cut: bool) {
-        self.state.cut.store(cut, Ordering::SeqCst);
-    }
-
-    /// The next writes take effect and are never answered.
-    pub(crate) fn lose_answers(&self, count: u64) {
-        self.state.answers_lost.store(count, Ordering::SeqCst);
-    }
-
-    /// Calls take this long, half of it before they take effect.
-    pub(crate) fn delay(&self, delay: Duration) {
-        *self.state.delay.lock().unwrap() = delay;
-    }
-
-    pub(crate) fn writes(&self) -> u64 {
-        self.state.writes.load(Ordering::SeqCst)
-    }
-
-    async fn before(&self) {
-        let half = *self.state.delay.lock().unwrap() / 2;
-        tokio::time::sleep(half).await;
-        if self.state.cut.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    async fn after(&self) {
-        let half = *self.state.delay.lock().unwrap() / 2;
-        tokio::time::sleep(half).await;
-        if self.state.cut.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    async fn after_write(&self) {
-        self.state.writes.fetch_add(1, Ordering::SeqCst);
-        let lost = &self.state.answers_lost;
-        let less = |count: u64| count.checked_sub(1);
-        if lost
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less)
-            .is_ok()
-        {
-            std::future::pending::<()>().await;
-        }
-        self.after().await;
-    }
-}
-
-impl Backend for Wire {
-    fn describe(&self) -> String {
-        "a wire".into()
-    }
-
-    fn get(&self, slot: Slot) -> BackendFuture<'_, Option<Blob>> {
-        Box::pin(async move {
-            self.before().await;
-            let found = self.memory.get(slot).await;
-            self.after().await;
-            found
-        })
-    }
-
-    fn put(&self, slot: Slot, blob: Blob, expected: Revision) -> BackendFuture<'_, ()> {
-        Box::pin(async move {
-            self.before().await;
-            let put = self.memory.put(slot, blob, expected).await;
-            self.after_write().await;
-            put
-        })
-    }
-
-    fn set_aside(&self, slot: Slot) -> BackendFuture<'_, Option<String>> {
-        self.memory.set_aside(slot)
-    }
-
-    fn remove(&self, slot: Slot, expected: Revision) -> BackendFuture<'_, ()> {
-        Box::pin(async move {
-            self.before().await;
-            let removed = self.memory.remove(slot, expected).await;
-            self.after_write().await;
-            removed
-        })
-    }
-
-    fn list(&self) -> BackendFuture<'_, Vec<Slot>> {
-        Box::pin(async move {
-            self.before().await;
-            self.memory.list().await
-        })
-    }
 }
 
 pub(crate) async fn join(wire: &Wire, name: &str) -> Leases {

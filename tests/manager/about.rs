@@ -6,7 +6,7 @@ use std::time::Duration;
 use moorline::manager::{LoginOptions, ManagerError};
 use moorline::provider::ProviderPayload;
 use moorline::store::{MemoryStore, Record, Revision, Store, Stored};
-use moorline::{Account, Identity, Policy, ProviderEvent, Timestamp};
+use moorline::{Account, Identity, Policy, Timestamp};
 use serde_json::Value;
 
 use crate::support::{clock, clock_after, name, settle, stored, wallet};
@@ -160,13 +160,7 @@ async fn a_payload_that_changed_is_stored_again_in_one_write() {
     let (builder, wallets) = stored(&store, |_, _| {});
     let manager = builder.build().unwrap();
     let (provider, control) = wallet("a");
-    let token = provider.payload.clone();
-    let provider = Arc::new(Renewing {
-        inner: provider,
-        payload: std::sync::Mutex::new(token.unwrap()),
-    });
-    let options = LoginOptions::new();
-    let alice = manager.login_with(provider.clone(), options).await.unwrap();
+    let alice = manager.login(provider).await.unwrap();
     settle().await;
     let before = revision(&store, "a");
     let next = |secret: &str| {
@@ -175,14 +169,13 @@ async fn a_payload_that_changed_is_stored_again_in_one_write() {
     };
     // As the provider says itself, many times.
     for turn in 0..100 {
-        *provider.payload.lock().unwrap() = Some(next(&format!("s3cret-{turn}")));
-        assert!(control.push(ProviderEvent::PayloadChanged));
+        assert!(control.change_payload(next(&format!("s3cret-{turn}"))));
     }
     settle().await;
     assert_eq!(kept(&store, "a").provider_payload, Some(next("s3cret-99")));
     assert!(revision(&store, "a") <= before + 2);
     // And as the application does; closing waits for it.
-    *provider.payload.lock().unwrap() = Some(next("s3cret-last"));
+    control.set_payload(Some(next("s3cret-last")));
     alice.save();
     manager.close().await;
     assert_eq!(
@@ -279,44 +272,4 @@ async fn records_of_before_say_when_they_were_connected() {
 
 fn clock_is_later(than: Timestamp) -> bool {
     moorline::clock::Clock::wall(&clock()) > than
-}
-
-/// A provider whose payload is another now and then.
-struct Renewing {
-    inner: crate::support::Keyed,
-    payload: std::sync::Mutex<Option<ProviderPayload>>,
-}
-
-impl moorline::Provider for Renewing {
-    fn kind(&self) -> &str {
-        self.inner.kind()
-    }
-    fn capabilities(&self) -> moorline::provider::Capabilities {
-        self.inner.capabilities()
-    }
-    fn open(
-        &self,
-        request: moorline::provider::OpenRequest,
-        events: moorline::provider::EventSink,
-    ) -> moorline::provider::ProviderFuture<'_, moorline::provider::Opened> {
-        self.inner.open(request, events)
-    }
-    fn probe(&self) -> moorline::provider::ProviderFuture<'_, moorline::provider::Live> {
-        self.inner.probe()
-    }
-    fn request(
-        &self,
-        request: moorline::provider::Request,
-    ) -> moorline::provider::ProviderFuture<'_, Value> {
-        self.inner.request(request)
-    }
-    fn close(
-        &self,
-        mode: moorline::provider::CloseMode,
-    ) -> moorline::provider::ProviderFuture<'_, ()> {
-        self.inner.close(mode)
-    }
-    fn payload(&self) -> Result<Option<ProviderPayload>, moorline::ProviderError> {
-        Ok(self.payload.lock().unwrap().clone())
-    }
 }

@@ -3,21 +3,22 @@
 mod rig;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use moorline::manager::{
     CloseReason, ManagerError, ManagerEventKind, Restored, SessionManager, TakeOver,
 };
 use moorline::provider::{CloseMode, Sent};
-use moorline::store::Stored;
 use moorline::store::backend::Memory;
+use moorline::store::{MemoryStore, Stored};
 use moorline::sync::lease::Leases;
 use moorline::{Account, BuildError, DisconnectReason};
 use moorline_scripted::{Behaviour, On, What};
 use serde_json::{Value, json};
 
-use self::rig::{Process, Reached, Shared, TTL, closes, epochs, key, lease_lost};
+use self::rig::{Process, Shared, TTL, closes, epochs, key, lease_lost};
+use crate::failing::Failing;
+use crate::moody::Mood;
 use crate::support::{accounts, name, settle, wallet};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -226,7 +227,7 @@ async fn a_disconnect_anywhere_is_one_everywhere() {
     // Who holds it tells the wallet; the end that was written stands.
     assert_eq!(closes(&controls[0]), [CloseMode::Disconnect]);
     assert!(closes(&controls[1]).is_empty());
-    match shared.store.peek(&name("alice")) {
+    match shared.store.memory.peek(&name("alice")) {
         Stored::Tombstone { tombstone, .. } => assert_eq!(tombstone.reason, DisconnectReason::User),
         other => panic!("{other:?}"),
     }
@@ -250,14 +251,14 @@ async fn a_disconnect_anywhere_is_one_everywhere() {
 async fn a_disconnect_that_cannot_be_stored_is_written_later() {
     let shared = Shared::default();
     let (one, two, _) = shared.two(&["alice"]).await;
-    shared.away.store(true, Ordering::Relaxed);
+    shared.store.be(Mood::Away);
     let report = one.manager.logout("alice").await.unwrap();
     assert!(report.disconnect.not_persisted.is_some());
     tokio::time::sleep(3 * TTL).await;
-    shared.away.store(false, Ordering::Relaxed);
+    shared.store.be(Mood::Well);
     tokio::time::sleep(3 * TTL).await;
     assert!(matches!(
-        shared.store.peek(&name("alice")),
+        shared.store.memory.peek(&name("alice")),
         Stored::Tombstone { .. }
     ));
     assert!(accounts(&one.manager).is_empty() && accounts(&two.manager).is_empty());
@@ -272,7 +273,7 @@ async fn a_session_that_ends_by_itself_stays_where_it_is() {
     let alice = one.manager.get("alice").unwrap();
     assert!(!alice.snapshot().is_connected());
     assert!(matches!(
-        shared.store.peek(&name("alice")),
+        shared.store.memory.peek(&name("alice")),
         Stored::Tombstone { .. }
     ));
     alice.session().connect().await.unwrap();
@@ -349,10 +350,7 @@ async fn a_store_that_cannot_say_where_is_refused() {
     let none = SessionManager::builder().leases(leases.clone()).build();
     assert_eq!(none.unwrap_err(), BuildError::NoStore);
     let builder = SessionManager::builder().leases(leases);
-    let store = Reached {
-        placeless: true,
-        ..Reached::default()
-    };
+    let store = Failing::new(MemoryStore::new());
     let manager = builder.store(store).build().unwrap();
     let refused = manager.login(wallet("alice").0).await.unwrap_err();
     assert!(

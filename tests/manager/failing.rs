@@ -8,6 +8,7 @@ use moorline::store::{
     MemoryStore, Record, RecordName, Revision, Store, StoreError, StoreFuture, Stored, Tombstone,
 };
 
+/// A store that fails by name, and does not say where its records stand.
 #[derive(Clone)]
 pub(crate) struct Failing {
     inner: MemoryStore,

@@ -16,3 +16,11 @@ mod revoke;
 mod sealed;
 mod storage;
 mod support;
+
+#[path = "../support/folder.rs"]
+mod folder;
+#[path = "../support/moody.rs"]
+mod moody;
+#[allow(dead_code, reason = "leases are what it is for")]
+#[path = "../support/wire.rs"]
+mod wire;

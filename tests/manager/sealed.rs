@@ -1,33 +1,15 @@
 //! Sessions in stores that write to a disk: what encrypts keeps all, what does not keeps no secret
 //! and nothing personal.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use moorline::manager::{LoginOptions, Restored};
 use moorline::store::backend::Files;
 use moorline::store::{FileStore, KeyFile, PlaintextStore, Store, Stored};
 
+use crate::folder::Folder;
 use crate::support::{name, payload, stored_dyn, wallet};
-
-/// A folder that is gone when it is dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let name = format!("moorline-manager-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What is left is the system's to tidy up.
-        let _left = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Whether anything under `folder` holds this text.
 fn holds(folder: &Path, text: &str) -> bool {
@@ -56,10 +38,10 @@ async fn log_in(store: Arc<dyn Store>) {
 
 #[tokio::test]
 async fn a_store_that_encrypts_keeps_all_of_it_and_shows_none() {
-    let folder = Folder::new("sealed");
+    let folder = Folder::new();
     let open = || {
-        let key = KeyFile::new(folder.0.join("key"));
-        FileStore::open(folder.0.join("sessions"), key, "test").unwrap()
+        let key = KeyFile::new(folder.join("key"));
+        FileStore::open(folder.join("sessions"), key, "test").unwrap()
     };
     log_in(Arc::new(open())).await;
     for text in [
@@ -70,7 +52,7 @@ async fn a_store_that_encrypts_keeps_all_of_it_and_shows_none() {
         "keyed",
         "scripted",
     ] {
-        assert!(!holds(&folder.0, text), "{text} is in the clear");
+        assert!(!holds(&folder, text), "{text} is in the clear");
     }
     let (builder, _) = stored_dyn(Arc::new(open()), |_, _| {});
     let manager = builder.build().unwrap();
@@ -92,12 +74,12 @@ async fn a_store_that_encrypts_keeps_all_of_it_and_shows_none() {
 
 #[tokio::test]
 async fn a_store_that_does_not_keeps_neither_secrets_nor_who_the_client_was() {
-    let folder = Folder::new("plain");
-    let open = || PlaintextStore::new(Files::open(&folder.0).unwrap());
+    let folder = Folder::new();
+    let open = || PlaintextStore::new(Files::open(&*folder).unwrap());
     log_in(Arc::new(open())).await;
-    assert!(holds(&folder.0, "laptop"));
+    assert!(holds(&folder, "laptop"));
     for text in ["s3cret", "203.0.113.7", "Browser/1"] {
-        assert!(!holds(&folder.0, text), "{text} is in the clear");
+        assert!(!holds(&folder, text), "{text} is in the clear");
     }
     let (builder, _) = stored_dyn(Arc::new(open()), |_, _| {});
     let report = builder.build().unwrap().restore().await.unwrap();

@@ -34,8 +34,8 @@ async fn a_provider_that_cannot_say_what_it_needs_loses_nothing() {
     let builder = crate::support::builder().store(store.clone());
     let manager = builder
         .provider("keyed", |_| {
-            let (mut provider, control) = wallet("a");
-            provider.payload = Err(ProviderError::new(ErrorKind::Internal, "not ready"));
+            let (provider, control) = wallet("a");
+            control.set_payload_error(ProviderError::new(ErrorKind::Internal, "not ready"));
             control.set_expiry(moorline::Timestamp::parse("2027-01-01T00:00:00Z"));
             Ok(std::sync::Arc::new(provider))
         })

@@ -4,63 +4,29 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use moorline::clock::VirtualClock;
-use moorline::manager::{
-    ManagerEvent, ManagerEventKind, ManagerEvents, ManagerItem, SessionManager,
-    SessionManagerBuilder,
-};
+use moorline::manager::{ManagerEventKind, ManagerEvents, SessionManager, SessionManagerBuilder};
 use moorline::policy::Backoff;
-use moorline::provider::{
-    Capabilities, CloseMode, ErrorKind, EventSink, Live, OpenRequest, Opened, Provider,
-    ProviderError, ProviderFuture, ProviderPayload, Request,
-};
+use moorline::provider::{ErrorKind, ProviderError, ProviderPayload};
 use moorline::store::{MemoryStore, RecordName, Store};
-use moorline::sync::Fence;
 use moorline::{Policy, Timestamp};
 use moorline_scripted::{Control, ScriptedProvider, ScriptedWallet};
-use serde_json::Value;
 
-/// A scripted wallet whose provider persists itself: as its account, with a secret.
-pub(crate) struct Keyed {
-    inner: ScriptedProvider,
-    pub(crate) payload: Result<Option<ProviderPayload>, ProviderError>,
-}
+#[path = "../support/seen.rs"]
+mod seen;
 
-impl Provider for Keyed {
-    fn kind(&self) -> &str {
-        self.inner.kind()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
-    fn open(&self, request: OpenRequest, events: EventSink) -> ProviderFuture<'_, Opened> {
-        self.inner.open(request, events)
-    }
-    fn probe(&self) -> ProviderFuture<'_, Live> {
-        self.inner.probe()
-    }
-    fn request(&self, request: Request) -> ProviderFuture<'_, Value> {
-        self.inner.request(request)
-    }
-    fn close(&self, mode: CloseMode) -> ProviderFuture<'_, ()> {
-        self.inner.close(mode)
-    }
-    fn payload(&self) -> Result<Option<ProviderPayload>, ProviderError> {
-        self.payload.clone()
-    }
-    fn fenced(&self, fence: &Fence) {
-        self.inner.fenced(fence);
-    }
-}
+pub(crate) use self::seen::{accounts, active, published, settle};
 
 pub(crate) fn payload(account: &str) -> ProviderPayload {
     let content = serde_json::json!({ "account": account, "secret": "s3cret" });
     ProviderPayload::new("keyed", &content).unwrap()
 }
 
-pub(crate) fn wallet(account: &str) -> (Keyed, Control) {
-    let (inner, control) = ScriptedWallet::new().accounts([account]).build();
-    let payload = Ok(Some(payload(account)));
-    (Keyed { inner, payload }, control)
+/// A scripted wallet whose provider persists itself: as its account, with a secret.
+pub(crate) fn wallet(account: &str) -> (ScriptedProvider, Control) {
+    ScriptedWallet::new()
+        .accounts([account])
+        .payload(payload(account))
+        .build()
 }
 
 /// Wallets by account, as they are built again.
@@ -129,31 +95,6 @@ pub(crate) fn stored_dyn(
 
 pub(crate) fn name(account: &str) -> RecordName {
     format!("moorline/session/scripted/=canton:scripted/{account}").into()
-}
-
-/// Lets everything that can run without time passing run.
-pub(crate) async fn settle() {
-    for _ in 0..64 {
-        tokio::task::yield_now().await;
-    }
-}
-
-pub(crate) fn accounts(manager: &SessionManager) -> Vec<String> {
-    let sessions = manager.sessions();
-    sessions.iter().map(|it| it.account().to_string()).collect()
-}
-
-pub(crate) fn active(manager: &SessionManager) -> Option<String> {
-    manager.active().ok().map(|it| it.account().to_string())
-}
-
-pub(crate) fn published(events: &mut ManagerEvents) -> Vec<Arc<ManagerEvent>> {
-    std::iter::from_fn(|| events.try_next())
-        .map(|item| match item {
-            ManagerItem::Event(event) => event,
-            ManagerItem::Missed(missed) => panic!("missed {missed}"),
-        })
-        .collect()
 }
 
 /// What was published by now of the manager's own, in short.

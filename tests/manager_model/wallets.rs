@@ -4,10 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use moorline::Account;
 use moorline::manager::ManagedSession;
-use moorline::provider::{
-    Capabilities, CloseMode, ErrorKind, EventSink, Live, OpenRequest, Opened, Provider,
-    ProviderError, ProviderFuture, ProviderPayload, Request,
-};
+use moorline::provider::{ErrorKind, ProviderError, ProviderPayload};
 use moorline_scripted::{Behaviour, Control, On, ScriptedProvider, ScriptedWallet, What};
 use serde_json::{Value, json};
 
@@ -28,15 +25,17 @@ pub(crate) struct Wallets(Arc<Mutex<Vec<Wallet>>>);
 
 impl Wallets {
     /// A wallet for a login. Where it is `held`, it does not say whom it acts for yet.
-    pub(crate) fn make(&self, account: &str, held: bool) -> Numbered {
+    pub(crate) fn make(&self, account: &str, held: bool) -> ScriptedProvider {
         let mut all = self.0.lock().unwrap();
         let number = all.len();
         Self::add(&mut all, number, account, held)
     }
 
-    fn add(all: &mut Vec<Wallet>, number: usize, account: &str, held: bool) -> Numbered {
-        let (inner, control) = ScriptedWallet::new()
+    fn add(all: &mut Vec<Wallet>, number: usize, account: &str, held: bool) -> ScriptedProvider {
+        let payload = ProviderPayload::new("numbered", &json!({ "number": number })).unwrap();
+        let (provider, control) = ScriptedWallet::new()
             .account_list(accounts(account, number))
+            .payload(payload)
             .build();
         if held {
             control.on(On::Probe, Behaviour::silence());
@@ -47,14 +46,14 @@ impl Wallets {
             account: account.into(),
             seen: 0,
         });
-        Numbered { inner, number }
+        provider
     }
 
     /// Builds a provider again. It finds the wallet as it is by now.
     pub(crate) fn rebuild(
         &self,
         payload: Option<&ProviderPayload>,
-    ) -> Result<Numbered, ProviderError> {
+    ) -> Result<ScriptedProvider, ProviderError> {
         let malformed = || ProviderError::new(ErrorKind::Malformed, "no number");
         let payload: Value = payload
             .and_then(|it| it.read().ok())
@@ -133,36 +132,4 @@ impl Wallets {
 
 fn accounts(account: &str, number: usize) -> Vec<Account> {
     vec![Account::primary(account).with_label(number.to_string())]
-}
-
-/// A scripted wallet's provider that knows its number.
-pub(crate) struct Numbered {
-    inner: ScriptedProvider,
-    number: usize,
-}
-
-impl Provider for Numbered {
-    fn kind(&self) -> &str {
-        self.inner.kind()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
-    fn open(&self, request: OpenRequest, events: EventSink) -> ProviderFuture<'_, Opened> {
-        self.inner.open(request, events)
-    }
-    fn probe(&self) -> ProviderFuture<'_, Live> {
-        self.inner.probe()
-    }
-    fn request(&self, request: Request) -> ProviderFuture<'_, Value> {
-        self.inner.request(request)
-    }
-    fn close(&self, mode: CloseMode) -> ProviderFuture<'_, ()> {
-        self.inner.close(mode)
-    }
-    fn payload(&self) -> Result<Option<ProviderPayload>, ProviderError> {
-        ProviderPayload::new("numbered", &json!({ "number": self.number }))
-            .map(Some)
-            .map_err(|error| ProviderError::new(ErrorKind::Malformed, error.to_string()))
-    }
 }

@@ -9,3 +9,8 @@ mod restores;
 mod signers;
 mod support;
 mod transfer;
+
+#[path = "../support/folder.rs"]
+mod folder;
+#[path = "../support/moody.rs"]
+mod moody;

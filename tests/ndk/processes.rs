@@ -2,25 +2,24 @@
 
 use std::time::Duration;
 
-use moorline::store::{
-    FileStore, KeyFile, MemoryStore, Record, RecordName, Revision, Store, StoreError, StoreFuture,
-    Stored, Tombstone,
-};
+use moorline::store::{FileStore, KeyFile, MemoryStore, Store, StoreError};
 use moorline::{Identity, manager::ManagerEventKind};
 
+use crate::folder::Folder;
+use crate::moody::{Mood, Moody};
 use crate::support::{
-    Folder, KEY_A, KEY_B, PUBKEY_A, PUBKEY_B, PUBKEY_C, accounts, active, name, published, settle,
-    signer, stored,
+    KEY_A, KEY_B, PUBKEY_A, PUBKEY_B, PUBKEY_C, accounts, active, name, published, settle, signer,
+    stored,
 };
 
 fn open(folder: &Folder) -> FileStore {
-    let keys = KeyFile::new(folder.path().join("key"));
-    FileStore::open(folder.path().join("sessions"), keys, "shop").unwrap()
+    let keys = KeyFile::new(folder.join("key"));
+    FileStore::open(folder.join("sessions"), keys, "shop").unwrap()
 }
 
 /// Every file below the folder of the sessions.
 fn files(folder: &Folder) -> Vec<std::path::PathBuf> {
-    let mut folders = vec![folder.path().to_owned()];
+    let mut folders = vec![folder.to_path_buf()];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -151,75 +150,18 @@ async fn restore_empty_restore_garbage_a_damaged_record_is_kept_and_no_other_is_
 /// NDK says so on the console alone.
 #[tokio::test(start_paused = true)]
 async fn a_save_that_fails_is_told_and_made_good() {
-    let store = Failing::default();
+    let store = Moody::default();
     let manager = stored(store.clone(), |_, _| {}).0.build().unwrap();
     let mut events = manager.events();
-    store.fail(true);
+    store.be(Mood::Full);
     manager.login(signer(KEY_A).0).await.unwrap();
     settle().await;
     let told = published(&mut events);
     let failed = |kind: &ManagerEventKind| matches!(kind, ManagerEventKind::SaveFailed { .. });
     assert!(told.iter().any(|event| failed(&event.kind)));
-    store.fail(false);
+    store.be(Mood::Well);
     tokio::time::sleep(Duration::from_secs(120)).await;
     let restored = stored(store, |_, _| {}).0.build().unwrap();
     assert_eq!(restored.restore().await.unwrap().restored(), 1);
     assert_eq!(active(&restored).as_deref(), Some(PUBKEY_A));
-}
-
-/// A store that cannot be written for a while.
-#[derive(Clone, Default)]
-struct Failing {
-    inner: MemoryStore,
-    fails: std::sync::Arc<std::sync::atomic::AtomicBool>,
-}
-
-impl Failing {
-    fn fail(&self, fails: bool) {
-        self.fails
-            .store(fails, std::sync::atomic::Ordering::Relaxed);
-    }
-
-    fn may_write(&self) -> Result<(), StoreError> {
-        match self.fails.load(std::sync::atomic::Ordering::Relaxed) {
-            true => Err(StoreError::Unavailable {
-                reason: "the disk is full".into(),
-            }),
-            false => Ok(()),
-        }
-    }
-}
-
-impl Store for Failing {
-    fn load<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Stored> {
-        self.inner.load(name)
-    }
-
-    fn save<'a>(
-        &'a self,
-        name: &'a RecordName,
-        record: Record,
-        expected: Revision,
-    ) -> StoreFuture<'a, Revision> {
-        Box::pin(async move {
-            self.may_write()?;
-            self.inner.save(name, record, expected).await
-        })
-    }
-
-    fn erase<'a>(
-        &'a self,
-        name: &'a RecordName,
-        tombstone: Tombstone,
-        expected: Revision,
-    ) -> StoreFuture<'a, Revision> {
-        Box::pin(async move {
-            self.may_write()?;
-            self.inner.erase(name, tombstone, expected).await
-        })
-    }
-
-    fn list(&self) -> StoreFuture<'_, Vec<RecordName>> {
-        self.inner.list()
-    }
 }

@@ -262,8 +262,8 @@ async fn a_signer_that_is_not_ready_to_be_stored_keeps_what_was_stored_of_it() {
     let store = imported(&[session(PUBKEY_A, &key(KEY_A), 5)], PUBKEY_A).await;
     let builder = builder().store(store.clone());
     let builder = builder.provider("private-key", |_| {
-        let (mut signer, control) = signer(KEY_A);
-        signer.payload = Err(ProviderError::new(ErrorKind::Internal, "not ready"));
+        let (signer, control) = signer(KEY_A);
+        control.set_payload_error(ProviderError::new(ErrorKind::Internal, "not ready"));
         control.set_expiry(Timestamp::parse("2027-01-01T00:00:00Z"));
         Ok(Arc::new(signer))
     });

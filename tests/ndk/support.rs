@@ -1,24 +1,21 @@
 //! What the tests share: signers in place of NDK's, and what NDK wrote.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use moorline::Timestamp;
 use moorline::clock::VirtualClock;
 use moorline::manager::ndk::{Signer, SignerPayload};
-use moorline::manager::{
-    ManagerEvent, ManagerEvents, ManagerItem, SessionManager, SessionManagerBuilder,
-};
-use moorline::provider::{
-    Capabilities, CloseMode, ErrorKind, EventSink, Live, OpenRequest, Opened, Provider,
-    ProviderError, ProviderFuture, ProviderPayload, Request,
-};
+use moorline::manager::{SessionManager, SessionManagerBuilder};
+use moorline::provider::{ErrorKind, ProviderError};
 use moorline::store::{RecordName, Store};
 use moorline_scripted::{Control, ScriptedProvider, ScriptedWallet};
 use secrecy::ExposeSecret;
-use serde_json::Value;
+
+#[path = "../support/seen.rs"]
+mod seen;
+
+pub(crate) use self::seen::{accounts, active, published, settle};
 
 /// Written by `@nostr-dev-kit/sessions` 0.6.3 and 1.0.0-beta.70.
 pub(crate) const SAMPLES: [&str; 2] = [
@@ -59,40 +56,12 @@ pub(crate) fn private_key(key: &str) -> SignerPayload {
 
 /// A signer that holds a key, and stores it as NDK's does. It signs as wallets here do: the answer
 /// names the account.
-pub(crate) struct KeySigner {
-    inner: ScriptedProvider,
-    pub(crate) payload: Result<Option<ProviderPayload>, ProviderError>,
-}
-
-impl Provider for KeySigner {
-    fn kind(&self) -> &str {
-        self.inner.kind()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
-    fn open(&self, request: OpenRequest, events: EventSink) -> ProviderFuture<'_, Opened> {
-        self.inner.open(request, events)
-    }
-    fn probe(&self) -> ProviderFuture<'_, Live> {
-        self.inner.probe()
-    }
-    fn request(&self, request: Request) -> ProviderFuture<'_, Value> {
-        self.inner.request(request)
-    }
-    fn close(&self, mode: CloseMode) -> ProviderFuture<'_, ()> {
-        self.inner.close(mode)
-    }
-    fn payload(&self) -> Result<Option<ProviderPayload>, ProviderError> {
-        self.payload.clone()
-    }
-}
-
-pub(crate) fn signer(key: &str) -> (KeySigner, Control) {
+pub(crate) fn signer(key: &str) -> (ScriptedProvider, Control) {
     let wallet = ScriptedWallet::new().kind("private-key").network(None);
-    let (inner, control) = wallet.accounts([owner(key).unwrap()]).build();
-    let payload = Ok(Some(private_key(key).to_provider_payload().unwrap()));
-    (KeySigner { inner, payload }, control)
+    wallet
+        .accounts([owner(key).unwrap()])
+        .payload(private_key(key).to_provider_payload().unwrap())
+        .build()
 }
 
 /// Signers by account, as they are built again.
@@ -139,53 +108,4 @@ pub(crate) fn stored(
 
 pub(crate) fn name(kind: &str, pubkey: &str) -> RecordName {
     format!("moorline/session/{kind}/-/{pubkey}").into()
-}
-
-/// Lets everything that can run without time passing run.
-pub(crate) async fn settle() {
-    for _ in 0..64 {
-        tokio::task::yield_now().await;
-    }
-}
-
-pub(crate) fn accounts(manager: &SessionManager) -> Vec<String> {
-    let sessions = manager.sessions();
-    sessions.iter().map(|it| it.account().to_string()).collect()
-}
-
-pub(crate) fn active(manager: &SessionManager) -> Option<String> {
-    manager.active().ok().map(|it| it.account().to_string())
-}
-
-pub(crate) fn published(events: &mut ManagerEvents) -> Vec<Arc<ManagerEvent>> {
-    std::iter::from_fn(|| events.try_next())
-        .map(|item| match item {
-            ManagerItem::Event(event) => event,
-            ManagerItem::Missed(missed) => panic!("missed {missed}"),
-        })
-        .collect()
-}
-
-/// A folder of its own, removed at the end.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    pub(crate) fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("moorline-ndk-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_dir_all(&self.0);
-    }
 }

@@ -9,9 +9,10 @@ use moorline::{Account, Timestamp};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
+use crate::folder::Folder;
 use crate::support::{
-    Folder, KEY_A, KEY_B, PUBKEY_A, PUBKEY_B, PUBKEY_C, PUBKEY_D, SAMPLES, accounts, active, name,
-    now, private_key, signer, stored,
+    KEY_A, KEY_B, PUBKEY_A, PUBKEY_B, PUBKEY_C, PUBKEY_D, SAMPLES, accounts, active, name, now,
+    private_key, signer, stored,
 };
 
 async fn import(store: &dyn Store, text: &str) -> NdkImported {
@@ -31,8 +32,8 @@ fn outcomes(imported: &NdkImported) -> Vec<ImportOutcome> {
 }
 
 fn files(folder: &Folder) -> FileStore {
-    let keys = KeyFile::new(folder.path().join("key"));
-    FileStore::open(folder.path().join("sessions"), keys, "shop").unwrap()
+    let keys = KeyFile::new(folder.join("key"));
+    FileStore::open(folder.join("sessions"), keys, "shop").unwrap()
 }
 
 /// With members nobody knows, at the top and in a session.
@@ -64,7 +65,7 @@ async fn a_store_holds_no_secret_in_clear() {
     let folder = Folder::new();
     let store = files(&folder);
     import(&store, &strange()).await;
-    let files = std::fs::read_dir(folder.path().join("sessions")).unwrap();
+    let files = std::fs::read_dir(folder.join("sessions")).unwrap();
     let mut seen = 0;
     for file in files {
         let path = file.unwrap().path();
@@ -98,7 +99,7 @@ async fn a_store_holds_no_secret_in_clear() {
 #[tokio::test]
 async fn a_store_in_clear_refuses_signers_and_is_left_empty() {
     let folder = Folder::new();
-    let store = PlaintextStore::new(Files::open(folder.path()).unwrap());
+    let store = PlaintextStore::new(Files::open(&*folder).unwrap());
     for text in [
         SAMPLES[0],
         r#"{"sessions":[["aa",{"token":"s3cret"}]]}"#,

@@ -265,7 +265,7 @@ async fn h70_nothing_on_the_disk_tells_names_or_parties() {
             .await
             .unwrap();
     }
-    let found = files(folder.path());
+    let found = files(&folder);
     assert!(found.len() > 40, "{found:?}");
     for path in found {
         let bytes = std::fs::read(&path).unwrap();

@@ -3,6 +3,7 @@
 use moorline_dev_wallet::{Approval, Control, DevWallet, Profile};
 use serde_json::Value;
 
+use crate::sessions::Home;
 use crate::support::{Running, nobody, run, wallet};
 
 /// A wallet in this process, so that it can be asked what it knows.
@@ -304,9 +305,9 @@ fn logins_that_cannot_be_right_are_input_errors() {
 #[test]
 fn a_kept_session_survives_a_restart_without_a_prompt() {
     let wallet = own_wallet(Approval::Auto);
-    let folder = std::env::temp_dir().join(format!("moorline-cli-kept-{}", std::process::id()));
-    let keys = format!("file:{}", folder.join("key").display());
-    let store = folder.join("store").display().to_string();
+    let home = Home::new("kept");
+    let keys = format!("file:{}", home.join("key").display());
+    let store = home.join("store").display().to_string();
     let args = |more: &[&'static str]| {
         let mut args = vec!["connect", &wallet.url, "--json", "--store", &store];
         args.extend(["--keys", &keys, "--name", "alice"]);
@@ -343,15 +344,14 @@ fn a_kept_session_survives_a_restart_without_a_prompt() {
     third.end();
     let listed = run(&["sessions", "list", "--store", &store, "--keys", &keys]);
     assert!(listed.stdout.contains("alice"), "{}", listed.stdout);
-    let _gone = std::fs::remove_dir_all(folder);
 }
 
 #[test]
 fn a_kept_session_is_not_given_up_while_the_wallet_is_away() {
     let wallet = own_wallet(Approval::Auto);
-    let folder = std::env::temp_dir().join(format!("moorline-cli-away-{}", std::process::id()));
-    let keys = format!("file:{}", folder.join("key").display());
-    let store = folder.join("store").display().to_string();
+    let home = Home::new("away");
+    let keys = format!("file:{}", home.join("key").display());
+    let store = home.join("store").display().to_string();
     let args = [
         "connect",
         &wallet.url,
@@ -384,5 +384,4 @@ fn a_kept_session_is_not_given_up_while_the_wallet_is_away() {
     );
     third.interrupt();
     third.end();
-    let _gone = std::fs::remove_dir_all(folder);
 }

@@ -19,8 +19,12 @@ impl Home {
         Self(path)
     }
 
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
+        let path = self.join(name);
         std::fs::write(&path, text).unwrap();
         path
     }
@@ -106,7 +110,7 @@ fn a_session_comes_in_is_shown_and_goes_out_again() {
     let shown = home.ok(&["show", "alice"]);
     assert!(shown.contains("token, publicKey (hidden)"), "{shown}");
 
-    let out = home.0.join("out.json");
+    let out = home.join("out.json");
     home.ok(&[
         "export",
         "alice",
@@ -144,7 +148,7 @@ fn h70_what_may_be_secret_is_not_printed_and_nothing_is_stored_in_clear() {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         assert!(!text.contains(SECRET) && !text.contains(PARTY));
     }
-    assert_eq!(mode(&home.0.join("config/moorline/session.key")), 0o600);
+    assert_eq!(mode(&home.join("config/moorline/session.key")), 0o600);
 }
 
 #[test]
@@ -201,7 +205,7 @@ fn a_forgotten_session_leaves_its_end_and_a_purged_one_nothing() {
 fn a_key_that_is_not_there_is_asked_for_and_not_replaced() {
     let home = Home::new("nokey");
     import(&home, "alice");
-    let key = home.0.join("config/moorline/session.key");
+    let key = home.join("config/moorline/session.key");
     std::fs::remove_file(&key).unwrap();
     let error = home.fails(&["list"], 1);
     assert!(

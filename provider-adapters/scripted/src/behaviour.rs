@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use moorline::UserAction;
-use moorline::provider::{ErrorKind, ProviderError};
+use moorline::provider::{ErrorKind, ProviderError, ProviderPayload};
 use serde_json::Value;
 
 /// The calls whose treatment can be scripted and counted.
@@ -53,6 +53,7 @@ pub struct Behaviour {
     pub(crate) after: Duration,
     pub(crate) executes: Option<bool>,
     pub(crate) as_of_call: bool,
+    pub(crate) payload: Option<ProviderPayload>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +75,7 @@ impl Behaviour {
             after: Duration::ZERO,
             executes: None,
             as_of_call: false,
+            payload: None,
         }
     }
 
@@ -140,6 +142,14 @@ impl Behaviour {
         self
     }
 
+    /// Has another [payload](moorline::Provider::payload) by the time it answers, and says so: as
+    /// a provider does whose token is used up and another one given. Nothing changes if it fails.
+    #[must_use]
+    pub fn with_payload(mut self, payload: ProviderPayload) -> Self {
+        self.payload = Some(payload);
+        self
+    }
+
     /// Behaves so for the next `times` calls; after them as scripted by
     /// [`then`](Script::then), or well.
     #[must_use]
@@ -154,8 +164,11 @@ impl Behaviour {
     }
 
     /// Whether a real wallet can be made to behave so, through a [`Wire`](crate::Wire): it cannot
-    /// make an adapter panic, and it fails as wallets do, with a code or by hanging up.
+    /// make an adapter panic or say what it is built from, and it fails as wallets do, with a code or by hanging up.
     pub fn is_arrangeable(&self) -> bool {
+        if self.payload.is_some() {
+            return false;
+        }
         match &self.outcome {
             Outcome::Panic(_) | Outcome::PanicAtCall(_) => false,
             Outcome::Fail(error) => {

@@ -1,6 +1,6 @@
 //! How a scripted wallet is put together.
 
-use moorline::provider::Capabilities;
+use moorline::provider::{Capabilities, ProviderPayload};
 use moorline::{Account, NetworkId, NetworkLink, Timestamp};
 
 use crate::behaviour::{On, Script};
@@ -80,6 +80,15 @@ impl ScriptedWallet {
     /// When its credentials end. Default: it does not say.
     pub fn expires_at(mut self, at: Option<Timestamp>) -> Self {
         self.state.expires_at = at;
+        self
+    }
+
+    /// What its provider needs to be built again after a restart
+    /// ([`Provider::payload`](moorline::Provider::payload)): a
+    /// [`SessionManager`](moorline::manager::SessionManager) that stores finds a factory by its
+    /// type. Default: nothing but its kind.
+    pub fn payload(mut self, payload: ProviderPayload) -> Self {
+        self.state.payload = Ok(Some(payload));
         self
     }
 

@@ -1,6 +1,8 @@
 //! What a test does to the wallet, and asks of it.
 
-use moorline::provider::{ErrorKind, EventSink, Message, ProviderError, ProviderEvent};
+use moorline::provider::{
+    ErrorKind, EventSink, Message, ProviderError, ProviderEvent, ProviderPayload,
+};
 use moorline::{Account, Epoch, NetworkId, NetworkLink, Timestamp, UserAction};
 use serde_json::Value;
 
@@ -53,8 +55,7 @@ impl Control {
 impl Control {
     /// Says something through the latest connection.
     pub fn push(&self, event: ProviderEvent) -> bool {
-        let sink = self.wallet.lock().sinks.last().cloned();
-        sink.is_some_and(|sink| sink.send(event))
+        self.wallet.push(event)
     }
 
     /// Says something through the connection of an epoch, an old one for instance. `false` too if
@@ -187,6 +188,22 @@ impl Control {
     /// Sets when the credentials end.
     pub fn set_expiry(&self, at: Option<Timestamp>) {
         self.wallet.lock().expires_at = at;
+    }
+
+    /// The provider needs something else to be built again, a token that was renewed for instance.
+    /// [`Behaviour::with_payload`] does it with an answer.
+    pub fn change_payload(&self, payload: ProviderPayload) -> bool {
+        self.wallet.change_payload(payload)
+    }
+
+    /// Sets what the provider needs to be built again; `None` for nothing but its kind.
+    pub fn set_payload(&self, payload: Option<ProviderPayload>) {
+        self.wallet.lock().payload = Ok(payload);
+    }
+
+    /// Sets why the provider cannot tell what it needs to be built again, until it can.
+    pub fn set_payload_error(&self, error: ProviderError) {
+        self.wallet.lock().payload = Err(error);
     }
 
     /// Something that cannot be understood.

@@ -5,6 +5,8 @@
 //! every request and accepts every disconnect. The control changes how it answers the next calls
 //! ([`Control::on`]), makes it say things by itself ([`Control::push`] and the methods named after
 //! what happens), and tells what it saw ([`Control::calls`], [`Control::executions`]).
+//! Where sessions are stored and built again, it says what its provider is built from
+//! ([`ScriptedWallet::payload`]).
 //!
 //! Delays follow tokio's clock. Under paused time a test of a 30-day expiry takes milliseconds:
 //!

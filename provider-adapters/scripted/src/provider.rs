@@ -4,7 +4,7 @@ use std::future::pending;
 
 use moorline::provider::{
     Capabilities, CloseMode, ErrorKind, EventSink, Live, OpenMode, OpenRequest, Opened, Provider,
-    ProviderError, ProviderFuture, Request,
+    ProviderError, ProviderFuture, ProviderPayload, Request,
 };
 use moorline::sync::Fence;
 use serde_json::{Value, json};
@@ -70,6 +70,9 @@ impl ScriptedProvider {
                 Ok(_) => Ending::Answered,
                 Err(_) => Ending::Failed,
             });
+            if let (Ok(_), Some(payload)) = (&result, behaviour.payload) {
+                wallet.change_payload(payload);
+            }
             result
         })
     }
@@ -231,6 +234,10 @@ impl Provider for ScriptedProvider {
             },
             |_, _| None,
         )
+    }
+
+    fn payload(&self) -> Result<Option<ProviderPayload>, ProviderError> {
+        self.wallet.lock().payload.clone()
     }
 
     fn fenced(&self, fence: &Fence) {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moorline::provider::{ErrorKind, EventSink, Live};
+use moorline::provider::{ErrorKind, EventSink, Live, ProviderEvent, ProviderPayload};
 use moorline::sync::Fence;
 use moorline::{Account, Epoch, NetworkId, NetworkLink, ProviderError, Timestamp};
 use tokio::sync::oneshot;
@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(crate) network: Option<NetworkId>,
     pub(crate) link: NetworkLink,
     pub(crate) expires_at: Option<Timestamp>,
+    /// What the provider needs to be built again.
+    pub(crate) payload: Result<Option<ProviderPayload>, ProviderError>,
     /// Whether the wallet no longer knows the session.
     pub(crate) revoked: bool,
     /// Whether a person has something to do.
@@ -67,6 +69,19 @@ impl Wallet {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says something through the latest connection. Nothing is locked meanwhile: whoever hears it
+    /// may ask the wallet.
+    pub(crate) fn push(&self, event: ProviderEvent) -> bool {
+        let sink = self.lock().sinks.last().cloned();
+        sink.is_some_and(|sink| sink.send(event))
+    }
+
+    /// The provider needs something else to be built again, and says so.
+    pub(crate) fn change_payload(&self, payload: ProviderPayload) -> bool {
+        self.lock().payload = Ok(Some(payload));
+        self.push(ProviderEvent::PayloadChanged)
     }
 
     /// A call reached the wallet.
@@ -149,6 +164,7 @@ impl State {
             network: Some("canton:scripted".into()),
             link: NetworkLink::Up,
             expires_at: None,
+            payload: Ok(None),
             revoked: false,
             awaiting_user: false,
             away: None,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use moorline::provider::{
     CloseMode, ErrorKind, EventSink, OpenMode, OpenRequest, Opened, Provider, ProviderError,
-    ProviderEvent, Request, UserActionKind,
+    ProviderEvent, ProviderPayload, Request, UserActionKind,
 };
 use moorline::{Account, Epoch, Identity, UserAction};
 use moorline_scripted::{Behaviour, Control, Ending, On, ScriptedProvider, ScriptedWallet};
@@ -213,4 +213,57 @@ async fn a_wallet_that_is_away_executes_nothing() {
     control.on(On::Request, lost);
     assert!(wallet.request(sign()).await.is_err());
     assert_eq!(control.total_executions(), 1);
+}
+
+fn token(token: &str) -> ProviderPayload {
+    ProviderPayload::new("token", &token).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payload_is_told_and_its_changes_are_heard() {
+    let (wallet, _) = ScriptedWallet::new().build();
+    assert_eq!(wallet.payload().unwrap(), None);
+    let (wallet, control) = ScriptedWallet::new().payload(token("one")).build();
+    assert_eq!(wallet.payload().unwrap(), Some(token("one")));
+    assert!(!control.change_payload(token("two")), "nobody listens yet");
+    assert_eq!(wallet.payload().unwrap(), Some(token("two")));
+
+    let heard = Heard::default();
+    let request = OpenRequest::new(Epoch::new(1), OpenMode::Interactive);
+    wallet.open(request, sink(1, &heard)).await.unwrap();
+    assert!(control.change_payload(token("three")));
+    assert_eq!(wallet.payload().unwrap(), Some(token("three")));
+    control.set_payload_error(unreachable());
+    assert_eq!(wallet.payload().unwrap_err().message(), "gone");
+    control.set_payload(None);
+    assert_eq!(wallet.payload().unwrap(), None);
+    let heard = heard.lock().unwrap().clone();
+    assert_eq!(heard, [(1, ProviderEvent::PayloadChanged)]);
+}
+
+/// Whoever hears of a change asks at once: a session that stores.
+#[tokio::test(start_paused = true)]
+async fn an_answer_can_bring_another_payload() {
+    let renewed = Behaviour::answer().with_payload(token("two"));
+    assert!(!renewed.is_arrangeable());
+    let refused = Behaviour::fail(unreachable()).with_payload(token("lost"));
+    let (wallet, _control) = ScriptedWallet::new()
+        .payload(token("one"))
+        .on(On::Reauthenticate, refused.then(renewed))
+        .build();
+    let wallet = Arc::new(wallet);
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let sink = {
+        let (wallet, heard) = (wallet.clone(), heard.clone());
+        EventSink::from_fn(Epoch::new(1), move |event| {
+            assert_eq!(event, ProviderEvent::PayloadChanged);
+            heard.lock().unwrap().push(wallet.payload().unwrap());
+        })
+    };
+    let request = OpenRequest::new(Epoch::new(1), OpenMode::Interactive);
+    wallet.open(request, sink).await.unwrap();
+    wallet.reauthenticate().await.unwrap_err();
+    assert_eq!(wallet.payload().unwrap(), Some(token("one")));
+    wallet.reauthenticate().await.unwrap();
+    assert_eq!(*heard.lock().unwrap(), [Some(token("two"))]);
 }

@@ -13,9 +13,7 @@ use super::gateway::Gateway;
 use crate::ConfigError;
 use crate::address::{is_trustworthy, shown};
 use crate::auth::Credentials;
-
-/// The longest time any option takes: beyond it timers overflow.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+use crate::config::{address, check_sizes, check_times, out_of_range};
 
 /// Everything sessions on a gateway need to know.
 #[derive(Clone)]
@@ -209,6 +207,7 @@ impl HttpProviderBuilder {
     /// [`ConfigError`] if an address or an option cannot be right.
     pub fn build(self) -> Result<HttpProvider, ConfigError> {
         self.check()?;
+        let address = |text: &str| address(text, "http", "https");
         let url = address(&self.url)?;
         let mut events = url.clone();
         let path = url.path().trim_end_matches('/').to_owned();
@@ -249,55 +248,21 @@ impl HttpProviderBuilder {
 
     fn check(&self) -> Result<(), ConfigError> {
         let (base, cap) = self.backoff;
-        for (option, value) in [
+        check_times([
             ("connect_timeout", self.client.connect_timeout),
             ("poll_interval", self.poll_interval),
             ("max_stream_age", self.max_stream_age),
             ("stream_backoff", base),
             ("stream_backoff", cap),
-        ] {
-            if value < Duration::from_millis(1) || value > LONGEST {
-                return Err(out_of_range(option, value, "from 1 ms to 365 days"));
-            }
-        }
-        for (option, value) in [
+        ])?;
+        check_sizes([
             ("max_request_size", self.max_request_size),
             ("max_response_size", self.max_response_size),
             ("max_event_size", self.max_event_size),
-        ] {
-            if value < 1024 {
-                return Err(out_of_range(option, value, "at least 1024 bytes"));
-            }
+        ])?;
+        match self.stream_opens_per_second {
+            0 => Err(out_of_range("stream_opens_per_second", 0, "at least 1")),
+            _ => Ok(()),
         }
-        if self.stream_opens_per_second == 0 {
-            return Err(out_of_range("stream_opens_per_second", 0, "at least 1"));
-        }
-        Ok(())
-    }
-}
-
-fn address(text: &str) -> Result<Url, ConfigError> {
-    let url = Url::parse(text).map_err(ConfigError::InvalidUrl)?;
-    match url.scheme() {
-        "http" => {}
-        "https" if cfg!(feature = "tls") => {}
-        "https" => return Err(ConfigError::TlsNotBuilt),
-        other => return Err(ConfigError::UnsupportedScheme(other.to_owned())),
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err(ConfigError::NoHost);
-    }
-    Ok(url)
-}
-
-fn out_of_range(
-    option: &'static str,
-    value: impl std::fmt::Debug,
-    expected: &'static str,
-) -> ConfigError {
-    ConfigError::OutOfRange {
-        option,
-        value: format!("{value:?}"),
-        expected,
     }
 }

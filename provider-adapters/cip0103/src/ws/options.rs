@@ -12,9 +12,7 @@ use url::Url;
 use super::WsProvider;
 use crate::ConfigError;
 use crate::address::shown;
-
-/// The longest time any option takes: beyond it timers overflow.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+use crate::config::{address, check_sizes, check_times, out_of_range};
 
 /// Everything a link needs to know.
 #[derive(Clone)]
@@ -119,27 +117,14 @@ impl WsProviderBuilder {
     ///
     /// [`ConfigError`] if the address or an option cannot be right.
     pub fn build(self) -> Result<WsProvider, ConfigError> {
-        let url = Url::parse(&self.url).map_err(ConfigError::InvalidUrl)?;
-        match url.scheme() {
-            "ws" => {}
-            "wss" if cfg!(feature = "tls") => {}
-            "wss" => return Err(ConfigError::TlsNotBuilt),
-            other => return Err(ConfigError::UnsupportedScheme(other.to_owned())),
-        }
-        if url.host_str().is_none_or(str::is_empty) {
-            return Err(ConfigError::NoHost);
-        }
+        let url = address(&self.url, "ws", "wss")?;
         let shown = shown(&url);
-        for (option, value) in [
+        check_times([
             ("connect_timeout", self.connect_timeout),
             ("ping_interval", self.ping_interval),
             ("inactivity_limit", self.inactivity_limit),
             ("request_ceiling", self.request_ceiling),
-        ] {
-            if value < Duration::from_millis(1) || value > LONGEST {
-                return Err(out_of_range(option, value, "from 1 ms to 365 days"));
-            }
-        }
+        ])?;
         if self.inactivity_limit <= self.ping_interval {
             return Err(out_of_range(
                 "inactivity_limit",
@@ -147,14 +132,7 @@ impl WsProviderBuilder {
                 "longer than the ping interval",
             ));
         }
-        if self.max_message_size < 1024 {
-            let size = self.max_message_size;
-            return Err(out_of_range(
-                "max_message_size",
-                size,
-                "at least 1024 bytes",
-            ));
-        }
+        check_sizes([("max_message_size", self.max_message_size as usize)])?;
         if let Some(value) = &self.authorization
             && !value
                 .expose_secret()
@@ -175,18 +153,6 @@ impl WsProviderBuilder {
             #[cfg(feature = "tls")]
             tls: self.tls,
         }))
-    }
-}
-
-fn out_of_range(
-    option: &'static str,
-    value: impl std::fmt::Debug,
-    expected: &'static str,
-) -> ConfigError {
-    ConfigError::OutOfRange {
-        option,
-        value: format!("{value:?}"),
-        expected,
     }
 }
 

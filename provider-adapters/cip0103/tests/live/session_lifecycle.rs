@@ -1,11 +1,18 @@
 //! A session on the adapter: what a program sees.
 
 use moorline::provider::{NetworkLink, Sent};
-use moorline::{ConnectError, EventKind, OperationError, Status};
+use moorline::{ConnectError, EventKind, OperationError, Session, Status};
 use moorline_dev_wallet::{Approval, DevWallet, Prompt};
 use serde_json::json;
 
 use crate::harness::{next_event, session_on, soon};
+
+async fn connected() -> (DevWallet, Session) {
+    let wallet = DevWallet::builder().start().await.unwrap();
+    let session = session_on(&wallet.url());
+    soon(session.connect()).await.unwrap();
+    (wallet, session)
+}
 
 #[tokio::test]
 async fn connect_request_disconnect() {
@@ -26,10 +33,8 @@ async fn connect_request_disconnect() {
 
 #[tokio::test]
 async fn cut_mid_request_is_interrupted_once_and_executed_once() {
-    let wallet = DevWallet::builder().start().await.unwrap();
+    let (wallet, session) = connected().await;
     let control = wallet.control();
-    let session = session_on(&wallet.url());
-    soon(session.connect()).await.unwrap();
     let mut events = session.events();
     control.set_approval(Approval::Manual);
     let (answer, _) = soon(async {
@@ -135,9 +140,7 @@ async fn h02_disconnect_while_connecting() {
 
 #[tokio::test]
 async fn h08_disconnect_is_immediate_with_a_wallet_that_says_nothing() {
-    let wallet = DevWallet::builder().start().await.unwrap();
-    let session = session_on(&wallet.url());
-    soon(session.connect()).await.unwrap();
+    let (wallet, session) = connected().await;
     wallet.control().hang(true);
     let hanging = session.clone();
     let disconnecting = tokio::spawn(async move { hanging.disconnect().await });
@@ -149,9 +152,7 @@ async fn h08_disconnect_is_immediate_with_a_wallet_that_says_nothing() {
 
 #[tokio::test]
 async fn a_party_switched_at_the_wallet_reaches_the_program() {
-    let wallet = DevWallet::builder().start().await.unwrap();
-    let session = session_on(&wallet.url());
-    soon(session.connect()).await.unwrap();
+    let (wallet, session) = connected().await;
     let mut events = session.events();
     wallet.control().switch_party("bob").unwrap();
     let (previous, current) = next_event(&mut events, |kind| match kind {
@@ -171,9 +172,7 @@ async fn a_party_switched_at_the_wallet_reaches_the_program() {
 
 #[tokio::test]
 async fn a_network_switched_at_the_wallet_reaches_the_program() {
-    let wallet = DevWallet::builder().start().await.unwrap();
-    let session = session_on(&wallet.url());
-    soon(session.connect()).await.unwrap();
+    let (wallet, session) = connected().await;
     let mut events = session.events();
     wallet.control().switch_network("canton:other");
     next_event(&mut events, |kind| match kind {
@@ -219,9 +218,7 @@ async fn a_restart_of_the_wallet_is_survived() {
 
 #[tokio::test]
 async fn a_logout_at_the_wallet_ends_the_session() {
-    let wallet = DevWallet::builder().start().await.unwrap();
-    let session = session_on(&wallet.url());
-    soon(session.connect()).await.unwrap();
+    let (wallet, session) = connected().await;
     let mut events = session.events();
     wallet.control().end_session();
     next_event(&mut events, |kind| {
@@ -238,10 +235,8 @@ async fn a_logout_at_the_wallet_ends_the_session() {
 
 #[tokio::test]
 async fn a_repeatable_request_runs_again_after_a_cut() {
-    let wallet = DevWallet::builder().start().await.unwrap();
+    let (wallet, session) = connected().await;
     let control = wallet.control();
-    let session = session_on(&wallet.url());
-    soon(session.connect()).await.unwrap();
     control.set_approval(Approval::Manual);
     let options = moorline::session::OperationOptions::default().repeatable(true);
     let (answer, ()) = soon(async {
@@ -261,9 +256,7 @@ async fn a_repeatable_request_runs_again_after_a_cut() {
 
 #[tokio::test]
 async fn a_deadline_tells_that_the_wallet_may_have_it() {
-    let wallet = DevWallet::builder().start().await.unwrap();
-    let session = session_on(&wallet.url());
-    soon(session.connect()).await.unwrap();
+    let (wallet, session) = connected().await;
     wallet.control().hang(true);
     let options = moorline::session::OperationOptions::default()
         .deadline(std::time::Duration::from_millis(100));
@@ -282,10 +275,8 @@ async fn a_deadline_tells_that_the_wallet_may_have_it() {
 
 #[tokio::test]
 async fn who_tries_again_at_once_after_a_cut_is_held_not_failed() {
-    let wallet = DevWallet::builder().start().await.unwrap();
+    let (wallet, session) = connected().await;
     let control = wallet.control();
-    let session = session_on(&wallet.url());
-    soon(session.connect()).await.unwrap();
     for round in 0..20 {
         control.hang(true);
         let first = json!({ "message": format!("first {round}") });
@@ -313,10 +304,7 @@ async fn h08_a_wallet_that_never_answers_connect_is_given_up() {
     let mut policy = moorline::Policy::default();
     policy.deadlines.connect = std::time::Duration::from_millis(100);
     let provider = moorline_cip0103::WsProvider::new(&wallet.url()).unwrap();
-    let session = moorline::Session::builder(provider)
-        .policy(policy)
-        .build()
-        .unwrap();
+    let session = Session::builder(provider).policy(policy).build().unwrap();
     let error = soon(session.connect()).await.unwrap_err();
     assert!(matches!(error, ConnectError::Provider(_)), "{error:?}");
     assert!(session.status().is_disconnected());
