@@ -93,9 +93,12 @@ fn is_refused(input: &Input, ledger: &Ledger, before: &World) -> bool {
         // A person who did not act is not asked again.
         Input::Timeout => reauthenticating && ledger.hook,
         Input::Probed(_, Ok(live)) => live.expires_at.is_some_and(|at| at <= before.now.wall),
-        Input::Opened(_, Err(error))
-        | Input::Probed(_, Err(error))
-        | Input::Provider(_, ProviderEvent::Dropped(error)) => !error.is_retryable(),
+        // What is to be made valid again needs no link meanwhile; its proof does.
+        Input::Provider(_, ProviderEvent::Dropped(error)) => {
+            let proving = ["Reconnecting.Opening", "Reconnecting.Verifying"];
+            !error.is_retryable() && proving.contains(&before.machine.state_name())
+        }
+        Input::Opened(_, Err(error)) | Input::Probed(_, Err(error)) => !error.is_retryable(),
         input => is_revoked(input),
     }
 }
