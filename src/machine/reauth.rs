@@ -22,11 +22,22 @@ pub(super) struct Reauth {
     reason: ReauthReason,
     /// Whether the session is being restored: nobody is asked for anything then.
     restoring: bool,
+    /// Whether it is proved on a connection of its own.
+    reopened: bool,
 }
 
 impl Reauth {
     pub(super) fn is_restoring(self) -> bool {
         self.restoring
+    }
+
+    /// Proves it on a connection that never carried the old credentials.
+    fn reopen(self, cx: &mut Context<'_>) -> Outcome<State> {
+        let reauth = Self {
+            reopened: true,
+            ..self
+        };
+        attempt::start_open(Goal::Reauth(reauth), cx)
     }
 
     /// Whether the application's hook is asked, not the provider.
@@ -63,8 +74,12 @@ pub(super) fn begin(goal: Goal, reason: ReauthReason, cx: &mut Context<'_>) -> O
         cause: ReconnectCause::Reauthentication,
         error: None,
     });
-    let restoring = goal.is_restoring();
-    ask(Reauth { reason, restoring }, cx)
+    let reauth = Reauth {
+        reason,
+        restoring: goal.is_restoring(),
+        reopened: false,
+    };
+    ask(reauth, cx)
 }
 
 /// Asks the hook or the provider, for the first time or again.
@@ -135,12 +150,12 @@ pub(super) fn link_lost(error: &ProviderError, cx: &mut Context<'_>) -> Outcome<
 
 /// A re-authentication is believed when the wallet confirms it.
 fn prove(reauth: Reauth, cx: &mut Context<'_>) -> Outcome<State> {
-    let goal = Goal::Reauth(reauth);
     if cx.core.link_open {
+        let goal = Goal::Reauth(reauth);
         attempt::start_first_probe(cx);
         Outcome::Transition(State::Verifying { goal })
     } else {
-        attempt::start_open(goal, cx)
+        reauth.reopen(cx)
     }
 }
 
@@ -150,9 +165,9 @@ pub(super) fn unproved(
     error: ProviderError,
     cx: &mut Context<'_>,
 ) -> Outcome<State> {
-    if cx.core.link_open {
+    if cx.core.link_open && !reauth.reopened {
         // The connection may still carry the old credentials: a new one will not.
-        return attempt::start_open(Goal::Reauth(reauth), cx);
+        return reauth.reopen(cx);
     }
     if error.is_retryable() {
         // Nobody knows: the link, not the session, is what fails. The proof follows once it is
