@@ -143,7 +143,9 @@ pub enum EventKind {
         /// The new expiry.
         expires_at: Timestamp,
     },
-    /// `reauth:started`: re-authentication began; operations are held meanwhile.
+    /// `reauth:started`: the hook or the provider was asked to re-authenticate; operations are held
+    /// meanwhile. Said again where that could not be done and is tried again, after
+    /// `reconnect:attempt`.
     #[serde(rename = "reauth:started")]
     ReauthStarted {
         /// Why it is needed.
@@ -155,7 +157,8 @@ pub enum EventKind {
         /// The new expiry.
         expires_at: Option<Timestamp>,
     },
-    /// `reauth:failed`: the session ends; `session:disconnected` follows.
+    /// `reauth:failed`: it was refused, and the session ends; `session:disconnected` follows. What
+    /// only could not be done now is tried again instead (`reconnect:scheduled`).
     #[serde(rename = "reauth:failed")]
     ReauthFailed {
         /// Why it failed.

@@ -29,6 +29,7 @@ mod input;
 mod linked;
 mod operations;
 mod persist;
+mod reauth;
 mod reconcile;
 mod recovery;
 mod session_end;

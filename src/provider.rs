@@ -194,11 +194,21 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Makes an expired or revoked session valid again by the provider's own means, without a
     /// person (a refresh token, a service credential). Called only if
-    /// [`Capabilities::reauthentication`] is set and the application gave no hook of its own.
+    /// [`Capabilities::reauthentication`] is set, and the application gave no hook of its own or
+    /// the session is being restored: nobody is asked for anything then.
     ///
     /// # Errors
     ///
-    /// Any; the session then ends with the reason "re-authentication failed".
+    /// An error that [cannot pass](ProviderError::is_retryable) is a refusal: the session ends with
+    /// the reason "re-authentication failed", and what is stored of it is erased. So say
+    /// [`ErrorKind::Refused`] or [`ErrorKind::SessionGone`] where it is certain that these means
+    /// will not do (a refresh token that was taken back), and only there.
+    ///
+    /// Every other error (nobody to be reached, too many requests, a failure inside), and the
+    /// deadline [`Deadlines::reauth`](crate::policy::Deadlines::reauth), says nothing of the
+    /// session: it is asked for again like a lost link is opened again, with the same backoff, the
+    /// same limits and an answer's [`retry_after`](ProviderError::retry_after), and operations stay
+    /// held. At the limit the session gives up; what is stored of it stays.
     fn reauthenticate(&self) -> ProviderFuture<'_, ()> {
         Box::pin(async {
             Err(ProviderError::new(

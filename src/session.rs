@@ -110,7 +110,8 @@ impl Session {
 
     /// Brings back the session that the store holds: silently, never with a prompt. What is found
     /// is verified with the wallet before the session is connected; until then the last known
-    /// identity is shown as stale.
+    /// identity is shown as stale. A session that has expired, or that the wallet no longer knows,
+    /// comes back only where the provider can re-authenticate it by itself.
     ///
     /// # Cancel safety
     ///

@@ -135,9 +135,11 @@ named! {
         Expired => "expired",
         /// The wallet definitely ended the session and nothing could re-authenticate it.
         Revoked => "revoked",
-        /// Re-authentication failed.
+        /// Re-authentication was refused, or a hook for it broke or took too long: trying again
+        /// would not help. What was stored is erased.
         ReauthFailed => "reauth-failed",
-        /// Recovery used up its attempts or its time, or met an error that cannot pass.
+        /// Recovery, re-authentication included, used up its attempts or its time, or met an error
+        /// that cannot pass. What is known and stored is kept: `connect` and `restore` try again.
         GaveUp => "gave-up",
         /// Another process that shares the session disconnected it.
         Remote => "remote",
@@ -153,7 +155,8 @@ named! {
         LinkLost => "link-lost",
         /// The program restarted, or `restore` was called.
         Restore => "restore",
-        /// The session expired or was revoked and is being re-authenticated.
+        /// The session expired or was revoked and is being re-authenticated, or waits to be because
+        /// that could not be done at once.
         Reauthentication => "reauthentication",
     }
 }

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moorline::Policy;
 use moorline::machine::Setup;
 use moorline::machine::explore::{Move, World};
 use moorline::policy::{Backoff, ExpiryPolicy};
 use moorline::provider::Capabilities;
+use moorline::{Policy, Status};
 
 /// How far exploration goes: further brings no new arrow.
 const DEPTH: usize = 7;
@@ -127,8 +127,12 @@ fn situation(world: &World) -> String {
     let snapshot = world.machine.snapshot();
     let known = (snapshot.accounts.is_empty(), snapshot.expires_at.is_some());
     let over = is_over(world);
+    let cause = match world.machine.status() {
+        Status::Reconnecting { cause } => cause.as_str(),
+        _ => "",
+    };
     format!(
-        "{} {calls:?} {timer:?} {known:?} {over}",
+        "{} {cause} {calls:?} {timer:?} {known:?} {over}",
         world.machine.state_name()
     )
 }

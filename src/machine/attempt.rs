@@ -10,11 +10,11 @@ use super::recovery;
 use super::session_end::{self, EndOfSession, end_session};
 use super::state::{Goal, State, StateEvent};
 use super::timer::Timer;
-use super::{idle, linked, operations, persist, reconcile};
+use super::{idle, linked, operations, persist, reauth, reconcile};
 use crate::error::ConnectError;
 use crate::event::EventKind;
 use crate::provider::{ErrorKind, Live, Opened, ProviderError, ProviderEvent, UserAction, Verdict};
-use crate::snapshot::{DisconnectReason, ReauthReason, ReconnectCause};
+use crate::snapshot::DisconnectReason;
 use crate::store::Intent;
 
 /// How often a probe is repeated because something changed while it was under way.
@@ -329,20 +329,7 @@ pub(super) fn trying(state: &State, event: &StateEvent, cx: &mut Context<'_>) ->
     match event {
         // Same intent, same attempt: the caller shares its result.
         StateEvent::Input(Input::Connect) if state.is_connecting() => Outcome::Handled,
-        StateEvent::Input(Input::Restore)
-            if matches!(
-                state,
-                State::Opening {
-                    goal: Goal::Recover(ReconnectCause::Restore)
-                } | State::Verifying {
-                    goal: Goal::Recover(ReconnectCause::Restore)
-                } | State::Waiting {
-                    goal: Goal::Recover(ReconnectCause::Restore)
-                }
-            ) =>
-        {
-            Outcome::Handled
-        }
+        StateEvent::Input(Input::Restore) if state.is_restoring() => Outcome::Handled,
         StateEvent::Input(Input::Provider(_, event)) => match (event, *state) {
             (
                 ProviderEvent::Dropped(error),
@@ -392,28 +379,8 @@ pub(super) fn failed(goal: Goal, error: ProviderError, cx: &mut Context<'_>) -> 
         Goal::Recover(cause) if gone => recovery::gone(cause, error, cx),
         Goal::Recover(_) if !error.is_retryable() => recovery::give_up(goal, Some(error), cx),
         Goal::Recover(_) => recovery::schedule(goal, error, cx),
-        Goal::Reauth(reason) => reauth_unproved(reason, error, cx),
+        Goal::Reauth(reauth) => reauth::unproved(reauth, error, cx),
     }
-}
-
-/// Re-authentication succeeded, but the wallet does not confirm it (yet).
-fn reauth_unproved(
-    reason: ReauthReason,
-    error: ProviderError,
-    cx: &mut Context<'_>,
-) -> Outcome<State> {
-    if cx.core.link_open {
-        // The connection may still carry the old credentials: a new one will not.
-        return start_open(Goal::Reauth(reason), cx);
-    }
-    if error.is_retryable() {
-        // Nobody knows: the link, not the session, is what fails. The proof follows once it is
-        // back.
-        let cause = ReconnectCause::LinkLost;
-        cx.core.retry.begin(cx.now.mono);
-        return recovery::schedule(Goal::Recover(cause), error, cx);
-    }
-    recovery::reauth_failed(error, cx)
 }
 
 fn connect_failed(error: ConnectError, cx: &mut Context<'_>) -> Outcome<State> {

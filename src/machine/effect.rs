@@ -147,6 +147,9 @@ pub struct ReauthRequest {
     pub expired_at: Option<Timestamp>,
     /// Whom the session acts for.
     pub identity: Option<Arc<Identity>>,
+    /// Whether nobody may be asked for anything, because the session is being restored: the
+    /// provider's own means are used, whatever hook there is.
+    pub silent: bool,
 }
 
 /// How a `restore` ended.

@@ -8,7 +8,7 @@ use statig::Outcome;
 use super::attempt;
 use super::context::Context;
 use super::effect::{Effect, RestoreOutcome};
-use super::recovery;
+use super::reauth;
 use super::session_end::{EndOfSession, end_session};
 use super::state::{Goal, State};
 use super::timer::Timer;
@@ -182,8 +182,8 @@ pub(super) fn expire(goal: Goal, cx: &mut Context<'_>) -> Outcome<State> {
     attempt::cancel(cx);
     let expired_at = cx.core.expiry.at().unwrap_or(cx.now.wall);
     cx.publish(EventKind::Expired { expired_at });
-    if recovery::can_reauthenticate(goal, cx) {
-        return recovery::reauthenticate(ReauthReason::Expired, Some(expired_at), cx);
+    if reauth::is_possible(goal, cx) {
+        return reauth::begin(goal, ReauthReason::Expired, cx);
     }
     cx.effect(Effect::SettleRestore(RestoreOutcome::Expired));
     end_session(EndOfSession::new(DisconnectReason::Expired), cx)
@@ -196,7 +196,7 @@ pub(super) fn stillborn(goal: Goal, ended: Timestamp, cx: &mut Context<'_>) -> O
             cx.core.expiry.credentials_end = Some(ended);
             expire(goal, cx)
         }
-        Goal::Recover(_) | Goal::Reauth(_) => recovery::reauth_failed(ended_error(ended), cx),
+        Goal::Recover(_) | Goal::Reauth(_) => reauth::failed(ended_error(ended), cx),
         Goal::Connect => attempt::failed(goal, ended_error(ended), cx),
     }
 }

@@ -7,6 +7,7 @@ use super::context::Context;
 use super::effect::{Effect, RestoreOutcome};
 use super::expiry;
 use super::input::Input;
+use super::reauth;
 use super::session_end::{EndOfSession, end_session};
 use super::state::{Goal, State, StateEvent};
 use super::timer::Timer;
@@ -121,7 +122,8 @@ fn record_loaded(
     cx.core.connected_at = Some(record.connected_at);
     expiry::recall(record, cx);
     cx.core.changed = true;
-    if cx.core.expiry.is_over(cx.now.wall) {
+    let goal = Goal::Recover(ReconnectCause::Restore);
+    if cx.core.expiry.is_over(cx.now.wall) && !reauth::is_possible(goal, cx) {
         let expired_at = cx.core.expiry.at().unwrap_or(cx.now.wall);
         cx.publish(EventKind::Expired { expired_at });
         return end_session(EndOfSession::new(DisconnectReason::Expired), cx);
@@ -131,7 +133,7 @@ fn record_loaded(
         cause: ReconnectCause::Restore,
         error: None,
     });
-    attempt::start_open(Goal::Recover(ReconnectCause::Restore), cx)
+    attempt::start_open(goal, cx)
 }
 
 fn not_restored(

@@ -95,7 +95,10 @@ impl Input {
                 _ => "probe unknown",
             },
             Self::Reauthenticated(_, Ok(())) => "re-authenticated",
-            Self::Reauthenticated(_, Err(_)) => "re-authentication failed",
+            Self::Reauthenticated(_, Err(error)) if error.is_retryable() => {
+                "re-authentication failed"
+            }
+            Self::Reauthenticated(_, Err(_)) => "re-authentication refused",
             Self::LinkClosed(..) => "link closed",
             Self::Persisted(..) => "persisted",
             Self::HookFailed(..) => "hook failed",

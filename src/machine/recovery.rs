@@ -1,4 +1,4 @@
-//! The way back: backoff, attempts, re-authentication, giving up.
+//! The way back: backoff, attempts, giving up.
 
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
@@ -7,16 +7,17 @@ use statig::Outcome;
 
 use super::attempt;
 use super::context::Context;
-use super::effect::{Effect, ReauthRequest, RestoreOutcome};
+use super::effect::{Effect, RestoreOutcome};
 use super::expiry;
 use super::input::Input;
 use super::operations;
+use super::reauth;
 use super::session_end::{EndOfSession, end_session};
 use super::state::{Goal, State, StateEvent};
 use super::timer::Timer;
 use crate::clock::{Moment, Mono, millis};
 use crate::event::EventKind;
-use crate::provider::{ErrorKind, ProviderError, ProviderEvent, Verdict};
+use crate::provider::{ProviderError, ProviderEvent, Verdict};
 use crate::snapshot::{DisconnectReason, ReauthReason, ReconnectCause};
 
 /// The count of attempts, and since when they are made.
@@ -43,7 +44,7 @@ impl Retry {
 
     /// A recovery begins after a connection that held for `held`. One that did not hold long
     /// enough continues the recovery before it.
-    fn resume(&mut self, now: Mono, held: Duration, stable_after: Duration) {
+    pub(super) fn resume(&mut self, now: Mono, held: Duration, stable_after: Duration) {
         self.attempted = false;
         self.reserved = false;
         if held >= stable_after || self.count == 0 {
@@ -74,13 +75,6 @@ pub(super) fn link_lost(error: ProviderError, cx: &mut Context<'_>) -> Outcome<S
         return gone(ReconnectCause::LinkLost, error, cx);
     }
     leave_connected(cx);
-    let held = cx
-        .core
-        .connected_since
-        .take()
-        .map_or(Duration::ZERO, |at| cx.now.mono.since(at));
-    let stable_after = cx.core.setup.policy.reconnect.stable_after;
-    cx.core.retry.resume(cx.now.mono, held, stable_after);
     let cause = ReconnectCause::LinkLost;
     cx.publish(EventKind::Reconnecting {
         cause,
@@ -93,10 +87,15 @@ pub(super) fn link_lost(error: ProviderError, cx: &mut Context<'_>) -> Outcome<S
     schedule(goal, error, cx)
 }
 
-/// What is known is kept, and marked as not confirmed.
-fn leave_connected(cx: &mut Context<'_>) {
+/// What is known is kept, and marked as not confirmed. A recovery begins, unless one is under way.
+pub(super) fn leave_connected(cx: &mut Context<'_>) {
     cx.core.known.stale = true;
     cx.stop_timer(Timer::Expiry);
+    if let Some(since) = cx.core.connected_since.take() {
+        let held = cx.now.mono.since(since);
+        let stable_after = cx.core.setup.policy.reconnect.stable_after;
+        cx.core.retry.resume(cx.now.mono, held, stable_after);
+    }
 }
 
 /// The wallet definitely ended the session.
@@ -106,22 +105,15 @@ pub(super) fn gone(
     cx: &mut Context<'_>,
 ) -> Outcome<State> {
     cx.core.last_error = Some(error.clone());
-    if can_reauthenticate(Goal::Recover(cause), cx) {
-        return reauthenticate(ReauthReason::Revoked, None, cx);
+    let goal = Goal::Recover(cause);
+    if reauth::is_possible(goal, cx) {
+        return reauth::begin(goal, ReauthReason::Revoked, cx);
     }
     cx.effect(Effect::SettleRestore(RestoreOutcome::NeedsReauth));
     end_session(
         EndOfSession::new(DisconnectReason::Revoked).because(Some(error)),
         cx,
     )
-}
-
-/// Whether anything could make the session valid again. A restore is silent: it may use what the
-/// provider does by itself, not a hook that may bring up a prompt.
-pub(super) fn can_reauthenticate(goal: Goal, cx: &Context<'_>) -> bool {
-    let silently = cx.core.setup.capabilities.reauthentication;
-    let restoring = goal == Goal::Recover(ReconnectCause::Restore);
-    silently || (cx.core.setup.reauth_hook && !restoring)
 }
 
 /// Plans the next attempt, or gives up where a limit says so.
@@ -178,6 +170,10 @@ pub(super) fn waiting(goal: Goal, event: &StateEvent, cx: &mut Context<'_>) -> O
     match event {
         StateEvent::Timer(Timer::Backoff) => begin_attempt(goal, cx),
         StateEvent::Input(Input::Provider(_, event)) => match event {
+            // A session that is to be re-authenticated needs no link, nor a wallet that knows it.
+            ProviderEvent::Dropped(error) if matches!(goal, Goal::Reauth(_)) => {
+                reauth::link_lost(error, cx)
+            }
             // Whatever a living wallet says ends the wait.
             ProviderEvent::Ready
             | ProviderEvent::Accounts(_)
@@ -206,7 +202,7 @@ pub(super) fn waiting(goal: Goal, event: &StateEvent, cx: &mut Context<'_>) -> O
 fn begin_attempt(goal: Goal, cx: &mut Context<'_>) -> Outcome<State> {
     // An expiry that passed meanwhile takes its effect here where nothing could undo it.
     let recovering = matches!(goal, Goal::Recover(_));
-    if recovering && expiry::is_over(cx) && !can_reauthenticate(goal, cx) {
+    if recovering && expiry::is_over(cx) && !reauth::is_possible(goal, cx) {
         return expiry::expire(goal, cx);
     }
     let attempt = cx.core.retry.count.saturating_add(1);
@@ -225,97 +221,11 @@ fn begin_attempt(goal: Goal, cx: &mut Context<'_>) -> Outcome<State> {
     }
     cx.core.retry.count = attempt;
     cx.core.retry.attempted = true;
+    if let Goal::Reauth(reauth) = goal {
+        cx.publish(EventKind::ReconnectAttempt { attempt });
+        return reauth::ask(reauth, cx);
+    }
     let next = attempt::start_open(goal, cx);
     cx.publish(EventKind::ReconnectAttempt { attempt });
     next
-}
-
-/// Has the hook or the provider make the session valid again.
-pub(super) fn reauthenticate(
-    reason: ReauthReason,
-    expired_at: Option<crate::clock::Timestamp>,
-    cx: &mut Context<'_>,
-) -> Outcome<State> {
-    attempt::cancel(cx);
-    leave_connected(cx);
-    cx.core.connected_since = None;
-    cx.core.reauthenticated = false;
-    let ticket = cx.core.ticket();
-    cx.core.attempt = Some(ticket);
-    let identity = cx.core.known.identity().cloned();
-    cx.effect(Effect::Reauthenticate(
-        ticket,
-        ReauthRequest {
-            reason,
-            expired_at,
-            identity,
-        },
-    ));
-    let deadline = cx.core.setup.policy.deadlines.reauth;
-    cx.start_timer(Timer::Attempt, deadline);
-    cx.publish(EventKind::Reconnecting {
-        cause: ReconnectCause::Reauthentication,
-        error: None,
-    });
-    cx.publish(EventKind::ReauthStarted { reason });
-    Outcome::Transition(State::Reauthenticating { reason })
-}
-
-pub(super) fn reauthenticating(
-    reason: ReauthReason,
-    event: &StateEvent,
-    cx: &mut Context<'_>,
-) -> Outcome<State> {
-    match event {
-        StateEvent::Input(Input::Reauthenticated(_, result)) => {
-            cx.core.attempt = None;
-            cx.stop_timer(Timer::Attempt);
-            match result {
-                Ok(()) => {
-                    cx.core.reauthenticated = true;
-                    prove(reason, cx)
-                }
-                Err(error) => reauth_failed(error.clone(), cx),
-            }
-        }
-        StateEvent::Timer(Timer::Attempt) => {
-            let after = cx.core.setup.policy.deadlines.reauth;
-            attempt::cancel(cx);
-            let message = format!(
-                "re-authentication took longer than {} ms",
-                after.as_millis()
-            );
-            reauth_failed(ProviderError::new(ErrorKind::TimedOut, message), cx)
-        }
-        StateEvent::Input(Input::Provider(_, ProviderEvent::Dropped(error))) => {
-            cx.core.link_open = false;
-            operations::interrupt(error, cx);
-            Outcome::Handled
-        }
-        _ => Outcome::Super,
-    }
-}
-
-/// A re-authentication is believed when the wallet confirms it.
-fn prove(reason: ReauthReason, cx: &mut Context<'_>) -> Outcome<State> {
-    let goal = Goal::Reauth(reason);
-    if cx.core.link_open {
-        attempt::start_first_probe(cx);
-        Outcome::Transition(State::Verifying { goal })
-    } else {
-        attempt::start_open(goal, cx)
-    }
-}
-
-pub(super) fn reauth_failed(error: ProviderError, cx: &mut Context<'_>) -> Outcome<State> {
-    cx.core.reauthenticated = false;
-    cx.core.last_error = Some(error.clone());
-    cx.publish(EventKind::ReauthFailed {
-        error: error.clone(),
-    });
-    cx.effect(Effect::SettleRestore(RestoreOutcome::NeedsReauth));
-    end_session(
-        EndOfSession::new(DisconnectReason::ReauthFailed).because(Some(error)),
-        cx,
-    )
 }

@@ -5,10 +5,11 @@ use statig::blocking::{self, IntoStateMachine};
 
 use super::context::Context;
 use super::input::Input;
+use super::reauth::Reauth;
 use super::timer::Timer;
-use super::{attempt, idle, linked, operations, persist, recovery, session_end};
+use super::{attempt, idle, linked, operations, persist, reauth, recovery, session_end};
 use crate::provider::OpenMode;
-use crate::snapshot::{DisconnectReason, ReauthReason, ReconnectCause, Status};
+use crate::snapshot::{DisconnectReason, ReconnectCause, Status};
 
 /// Where a session is. Each variant says how it is left.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -31,7 +32,7 @@ pub(super) enum State {
     /// alive.
     Waiting { goal: Goal },
     /// The hook or the provider re-authenticates. Left by its answer or its deadline.
-    Reauthenticating { reason: ReauthReason },
+    Reauthenticating { reauth: Reauth },
     /// Connected; operations go straight to the wallet. Left by a drop, an expiry, a recheck.
     Connected,
     /// Connected, but something changed and the wallet is asked what; operations are held. Left
@@ -48,8 +49,8 @@ pub(super) enum Goal {
     Connect,
     /// Bringing a session back.
     Recover(ReconnectCause),
-    /// Proving that a re-authentication took effect.
-    Reauth(ReauthReason),
+    /// Re-authenticating, and proving that it took effect.
+    Reauth(Reauth),
 }
 
 impl Goal {
@@ -57,6 +58,15 @@ impl Goal {
         match self {
             Self::Connect => OpenMode::Interactive,
             Self::Recover(_) | Self::Reauth(_) => OpenMode::Silent,
+        }
+    }
+
+    /// Whether a session is being restored: nobody is asked for anything then.
+    pub(super) fn is_restoring(self) -> bool {
+        match self {
+            Self::Connect => false,
+            Self::Recover(cause) => cause == ReconnectCause::Restore,
+            Self::Reauth(reauth) => reauth.is_restoring(),
         }
     }
 
@@ -127,6 +137,17 @@ impl State {
         matches!(self, Self::Closed)
     }
 
+    /// Whether somebody who calls `restore` now joins one that is under way.
+    pub(super) fn is_restoring(&self) -> bool {
+        match *self {
+            Self::Opening { goal } | Self::Verifying { goal } | Self::Waiting { goal } => {
+                goal.is_restoring()
+            }
+            Self::Reauthenticating { reauth } => reauth.is_restoring(),
+            _ => false,
+        }
+    }
+
     /// Whether somebody who calls `connect` now joins an attempt of the same kind.
     pub(super) fn is_connecting(&self) -> bool {
         self.status() == Status::Connecting
@@ -189,7 +210,7 @@ impl blocking::State<Rules> for State {
             Self::AwaitingUser => attempt::awaiting_user(event, cx),
             Self::Verifying { goal } => attempt::verifying(goal, event, cx),
             Self::Waiting { goal } => recovery::waiting(goal, event, cx),
-            Self::Reauthenticating { reason } => recovery::reauthenticating(reason, event, cx),
+            Self::Reauthenticating { reauth } => reauth::reauthenticating(reauth, event, cx),
             Self::Connected => linked::connected(event, cx),
             Self::Rechecking => linked::rechecking(event, cx),
             Self::Closed => session_end::closed(event, cx),

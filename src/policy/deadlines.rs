@@ -20,7 +20,7 @@ pub struct Deadlines {
     pub probe: Duration,
     /// Telling the wallet that the session ends. Default 5 s.
     pub disconnect: Duration,
-    /// Re-authentication, by hook or by the provider. Default 2 min.
+    /// Re-authentication, by hook or by the provider: each time that it is tried. Default 2 min.
     pub reauth: Duration,
     /// One call to the store. Default 5 s.
     pub storage: Duration,

@@ -58,7 +58,7 @@ pub enum ErrorKind {
     Unsupported,
     /// The wallet says the request is wrong (EIP-1474 -32700, -32600, -32602, -32000).
     InvalidRequest,
-    /// The wallet understood and refused (EIP-1474 -32001, -32003).
+    /// The wallet, or an application's hook, understood and refused (EIP-1474 -32001, -32003).
     Refused,
     /// The wallet's answer cannot be understood.
     Malformed,

@@ -78,7 +78,30 @@ impl SessionBuilder {
     /// Makes an expired or revoked session valid again. Called with everything that is needed to
     /// talk to the wallet outside the queue; has [`Deadlines::reauth`] to finish, and is dropped
     /// where it stands when the user disconnects. Takes precedence over what the provider can do
-    /// by itself.
+    /// by itself, but for a session that is being restored: nobody is asked for anything then.
+    ///
+    /// # What a hook may fail with
+    ///
+    /// A hook is called again only if it says itself that trying again can help, for it may bring
+    /// up a prompt. It says so with a [`ProviderError`] that is
+    /// [retryable](crate::ProviderError::is_retryable): its own, or the one inside an
+    /// [`OperationError`](crate::OperationError) (what [`Wallet::request`] fails with) or a
+    /// [`ConnectError`](crate::ConnectError). Then it is called again under the policy for
+    /// [reconnecting](Policy::reconnect): with its backoff and its limits, not before the error's
+    /// [`retry_after`](crate::ProviderError::retry_after), and visibly (`reconnect:scheduled`,
+    /// `reconnect:attempt`, `reauth:started`). Operations are held meanwhile, up to their own
+    /// deadlines. At the limit the session gives up ([`DisconnectReason::GaveUp`]); what is stored
+    /// of it stays.
+    ///
+    /// Everything else is a no, and ends the session ([`DisconnectReason::ReauthFailed`]): any
+    /// other error, [`ErrorKind::Unauthorized`] (a login was what the hook was there for), a
+    /// panic, and the deadline, for a person who did not act is not asked over and over.
+    ///
+    /// [`Wallet::request`]: super::Wallet::request
+    /// [`ProviderError`]: crate::ProviderError
+    /// [`ErrorKind::Unauthorized`]: crate::provider::ErrorKind::Unauthorized
+    /// [`DisconnectReason::GaveUp`]: crate::DisconnectReason::GaveUp
+    /// [`DisconnectReason::ReauthFailed`]: crate::DisconnectReason::ReauthFailed
     ///
     /// A hook that holds a clone of its own session keeps that alive for ever; everything it needs
     /// is in what it is given.

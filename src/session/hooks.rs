@@ -10,13 +10,14 @@ use std::sync::{Arc, Weak};
 use serde_json::Value;
 
 use super::shared::Shared;
-use crate::error::OperationError;
+use crate::error::{ConnectError, OperationError};
 use crate::event::Invalidation;
 use crate::identity::Identity;
 use crate::machine::ReauthRequest;
 use crate::provider::{ErrorKind, Provider, ProviderError, Request};
 
-/// What a hook may fail with: anything. A [`ProviderError`] is passed on as it is.
+/// What a hook may fail with: anything. A [`ProviderError`] is passed on as it is. What it means for
+/// a re-authentication stands at [`on_reauth`](super::SessionBuilder::on_reauth).
 pub type HookError = Box<dyn Error + Send + Sync>;
 
 type HookFuture = Pin<Box<dyn Future<Output = Result<(), HookError>> + Send>>;
@@ -107,13 +108,33 @@ impl fmt::Debug for Wallet {
 
 /// What a hook failed with, as the session keeps it.
 pub(crate) fn provider_error(error: HookError) -> ProviderError {
-    match error.downcast::<ProviderError>() {
-        Ok(error) => *error,
-        Err(error) => {
-            let message = error.to_string();
-            ProviderError::new(ErrorKind::Internal, message).with_source(Opaque(error))
+    known_error(error).unwrap_or_else(|error| other(ErrorKind::Internal, error))
+}
+
+/// What a re-authentication hook failed with: what it knows of the wallet says whether trying
+/// again can help. Everything else is its own no.
+pub(super) fn reauth_error(error: HookError) -> ProviderError {
+    known_error(error).unwrap_or_else(|error| {
+        let of_wallet = match error.downcast_ref::<OperationError>() {
+            Some(error) => error.provider_error(),
+            None => error
+                .downcast_ref::<ConnectError>()
+                .and_then(ConnectError::provider_error),
+        };
+        match of_wallet.cloned() {
+            Some(error) => error,
+            None => other(ErrorKind::Refused, error),
         }
-    }
+    })
+}
+
+fn known_error(error: HookError) -> Result<ProviderError, HookError> {
+    error.downcast::<ProviderError>().map(|error| *error)
+}
+
+fn other(kind: ErrorKind, error: HookError) -> ProviderError {
+    let message = error.to_string();
+    ProviderError::new(kind, message).with_source(Opaque(error))
 }
 
 /// Keeps a boxed error as a source.

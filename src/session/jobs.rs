@@ -10,7 +10,7 @@ use std::task::Poll;
 use tokio::task::AbortHandle;
 use tracing::Instrument;
 
-use super::hooks::{Reauth, provider_error};
+use super::hooks::{Reauth, reauth_error};
 use super::shared::{Shared, State};
 use super::writer::{self, Known, Written};
 use crate::event::{Hook, Invalidation};
@@ -177,15 +177,16 @@ impl Shared {
     pub(super) fn start_reauth(&self, state: &mut State, ticket: Ticket, request: ReauthRequest) {
         let provider = self.provider_arc();
         let hook = self.hooks().and_then(|hooks| hooks.reauth.clone());
+        let hook = hook.filter(|_| !request.silent);
         let wallet = request
             .identity
             .clone()
             .map(|identity| self.wallet(identity, None));
         let call = async move {
             match (hook, wallet) {
-                (Some(hook), Some(wallet)) => hook(Reauth { request, wallet })
-                    .await
-                    .map_err(provider_error),
+                (Some(hook), Some(wallet)) => {
+                    hook(Reauth { request, wallet }).await.map_err(reauth_error)
+                }
                 _ => provider.reauthenticate().await,
             }
         };

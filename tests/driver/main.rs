@@ -11,6 +11,7 @@ mod events;
 mod hooks;
 mod operations;
 mod persistence;
+mod reauth;
 mod reconnect;
 mod shared_store;
 mod sharing;

@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moorline::Policy;
 use moorline::machine::explore::{Move, Step, World};
 use moorline::machine::{Input, Setup};
 use moorline::policy::{Backoff, ExpiryPolicy, QueuePolicy};
 use moorline::provider::Capabilities;
+use moorline::{Policy, Status};
 
 use crate::invariants::{self, Ledger};
 
@@ -61,11 +61,15 @@ pub(crate) struct Explorer {
     pub(crate) states: BTreeSet<&'static str>,
 }
 
-/// The surroundings that are explored: with everything, and with nothing optional.
+/// How many attempts the policy allows.
+pub(crate) const LIMIT: u32 = 2;
+
+/// The surroundings that are explored: with everything, with nothing optional, and with a provider
+/// that re-authenticates by its own means.
 pub(crate) fn setups() -> Vec<(&'static str, Setup)> {
     let policy = Policy {
         reconnect: Backoff {
-            max_attempts: Some(2),
+            max_attempts: Some(LIMIT),
             stable_after: Duration::from_secs(5),
             ..Backoff::default()
         },
@@ -95,14 +99,22 @@ pub(crate) fn setups() -> Vec<(&'static str, Setup)> {
         reauth_hook: false,
         ..full.clone()
     };
-    vec![("full", full), ("plain", plain)]
+    let own = Setup {
+        capabilities: Capabilities {
+            reauthentication: true,
+            ..Capabilities::default()
+        },
+        reauth_hook: false,
+        ..full.clone()
+    };
+    vec![("full", full), ("plain", plain), ("own means", own)]
 }
 
 impl Situation {
     pub(crate) fn new(setup: &Setup) -> Self {
         Self {
             world: World::new(setup.clone()),
-            ledger: Ledger::default(),
+            ledger: Ledger::new(setup),
             path: Vec::new(),
         }
     }
@@ -142,7 +154,11 @@ impl Explorer {
                     let live = after.world.calls.iter().filter(|call| !call.cancelled);
                     let kinds: BTreeSet<String> =
                         live.map(|call| format!("{:?}", call.kind)).collect();
-                    let key = (machine.state_name(), machine.intent(), kinds);
+                    let cause = match machine.status() {
+                        Status::Reconnecting { cause } => Some(cause.as_str()),
+                        _ => None,
+                    };
+                    let key = (machine.state_name(), cause, machine.intent(), kinds);
                     if seen.insert(key) {
                         found.push(after);
                     }

@@ -1,8 +1,10 @@
 //! Planted faults: for every rule, something that breaks it, to see the check fail.
 
 use moorline::machine::explore::{Step, World};
-use moorline::machine::{Effect, Input};
-use moorline::{EventKind, OperationError, Status};
+use moorline::machine::{Effect, Input, Ticket, Write};
+use moorline::provider::{ErrorKind, ProviderError};
+use moorline::store::Tombstone;
+use moorline::{DisconnectReason, Event, EventKind, OperationError, Status};
 
 use crate::explorer::{Situation, Tamper};
 
@@ -47,6 +49,16 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "an empty answer is believed",
         rule: 7,
         tamper: forgets_accounts,
+    },
+    Fault {
+        name: "an outage is taken for a refusal",
+        rule: 7,
+        tamper: outage_refuses,
+    },
+    Fault {
+        name: "a session that is given up is erased",
+        rule: 7,
+        tamper: erases_what_is_given_up,
     },
     Fault {
         name: "a party change is not told",
@@ -141,6 +153,32 @@ fn forgets_accounts(after: &mut Situation, before: &World, step: &mut Step) {
         // A machine that never knew anybody, in the place of this one.
         let (_, setup) = crate::explorer::setups().remove(0);
         after.world = World::new(setup);
+    }
+}
+
+fn outage_refuses(after: &mut Situation, before: &World, step: &mut Step) {
+    if let Input::Reauthenticated(ticket, Err(error)) = &step.input
+        && error.is_retryable()
+        && !step.out.stale
+    {
+        let refusal = ProviderError::new(ErrorKind::Refused, "as the fault wants it");
+        let mut world = before.clone();
+        let done = world.feed(Input::Reauthenticated(*ticket, Err(refusal)));
+        (step.out, step.answered) = (done.out, done.answered);
+        after.world = world;
+    }
+}
+
+fn erases_what_is_given_up(_: &mut Situation, _: &World, step: &mut Step) {
+    let gave_up = |event: &&Event| matches!(event.kind, EventKind::ReconnectGaveUp { .. });
+    if let Some(event) = step.out.events.iter().find(gave_up) {
+        let ticket = Ticket {
+            epoch: event.epoch,
+            serial: 0,
+        };
+        let tombstone = Tombstone::new(DisconnectReason::GaveUp, event.at);
+        let erase = Effect::Persist(ticket, Write::Erase(tombstone));
+        step.out.effects.push(erase);
     }
 }
 

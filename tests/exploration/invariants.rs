@@ -4,11 +4,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use moorline::event::EventKind;
 use moorline::machine::explore::{CallKind, Step, World};
-use moorline::machine::{Effect, Input, Outbox};
+use moorline::machine::{Effect, Input, Outbox, Setup};
 use moorline::provider::{ProviderEvent, Sent, Verdict};
 use moorline::store::Intent;
 use moorline::{OperationError, Status};
 
+use crate::ends;
 use crate::explorer::Violation;
 
 /// What the checks remember of the past.
@@ -22,9 +23,25 @@ pub(crate) struct Ledger {
     disconnects: bool,
     verifies: bool,
     closes: bool,
+    /// What could re-authenticate: the application's hook, the provider itself.
+    pub(crate) hook: bool,
+    own_means: bool,
 }
 
 impl Ledger {
+    pub(crate) fn new(setup: &Setup) -> Self {
+        Self {
+            hook: setup.reauth_hook,
+            own_means: setup.capabilities.reauthentication,
+            ..Self::default()
+        }
+    }
+
+    /// Whether anything could re-authenticate in this world.
+    pub(crate) fn has_means(&self, world: &World) -> bool {
+        self.own_means || (self.hook && !ends::is_restoring(world))
+    }
+
     pub(crate) fn note(&mut self, _: &World, _: &World, step: &Step) {
         match &step.input {
             Input::Connect => {
@@ -70,9 +87,9 @@ impl Ledger {
     }
 }
 
-type Check = Result<(), Violation>;
+pub(crate) type Check = Result<(), Violation>;
 
-fn ensure(rule: u8, holds: bool, what: impl FnOnce() -> String) -> Check {
+pub(crate) fn ensure(rule: u8, holds: bool, what: impl FnOnce() -> String) -> Check {
     if holds {
         Ok(())
     } else {
@@ -88,6 +105,7 @@ pub(crate) fn check(before: &World, after: &World, ledger: &Ledger, step: &Step)
     nothing_after_close(ledger, step)?;
     no_detour(before, after, step)?;
     unknown_is_not_empty(before, after, step)?;
+    ends::only_certainty_ends(ledger, before, after, step)?;
     reconciled_at_every_entry(before, after, step)?;
     operations_run_for_their_identity(after, step)?;
     operations_are_answered_once_and_in_order(step)?;
@@ -95,7 +113,7 @@ pub(crate) fn check(before: &World, after: &World, ledger: &Ledger, step: &Step)
     events_are_numbered(before, step)
 }
 
-fn effects<'a>(
+pub(crate) fn effects<'a>(
     out: &'a Outbox,
     which: impl Fn(&Effect) -> bool + 'a,
 ) -> impl Iterator<Item = &'a Effect> {

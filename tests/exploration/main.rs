@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
+mod ends;
 mod explorer;
 mod faults;
 mod invariants;

@@ -81,6 +81,11 @@
 //! | too many requests | 429 | unknown | waits as long as the gateway says (`Retry-After` in seconds or as a date), at most a day |
 //! | the ledger is away | `isNetworkConnected: false` | valid | connected, its link down |
 //!
+//! Where a session is re-authenticated, a no of the identity provider (`invalid_grant`,
+//! `invalid_client`, a refresh token that is good no more) ends it. An identity provider or a
+//! gateway that is away, busy or failing does not, nor a gateway that does not take a credential:
+//! they are asked again.
+//!
 //! [`HttpProvider::status`] shows the four things behind this (authentication, session, network,
 //! stream) each on its own.
 //!

@@ -126,6 +126,8 @@ impl Move {
                 }
                 CallKind::Reauthenticate => {
                     moves.push(Self::input(Input::Reauthenticated(ticket, Ok(()))));
+                    let failed = Err(error(ErrorKind::Unreachable));
+                    moves.push(Self::input(Input::Reauthenticated(ticket, failed)));
                 }
                 CallKind::Close(_) => moves.push(Self::input(Input::LinkClosed(ticket, Ok(())))),
                 CallKind::Persist => moves.push(Self::input(Input::Persisted(ticket, Ok(())))),
@@ -269,10 +271,14 @@ impl Move {
             }
             CallKind::Reauthenticate => {
                 answer(Input::Reauthenticated(ticket, Ok(())));
-                answer(Input::Reauthenticated(
-                    ticket,
-                    Err(error(ErrorKind::Unauthorized)),
-                ));
+                for kind in [
+                    ErrorKind::Unreachable,
+                    ErrorKind::Unauthorized,
+                    ErrorKind::Refused,
+                    ErrorKind::LeaseLost,
+                ] {
+                    answer(Input::Reauthenticated(ticket, Err(error(kind))));
+                }
             }
             CallKind::Close(_) => {
                 answer(Input::LinkClosed(ticket, Ok(())));

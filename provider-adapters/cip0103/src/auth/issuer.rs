@@ -115,9 +115,14 @@ pub(super) fn refused(error: RequestTokenError<FetchError, BasicErrorResponse>) 
                 let short: String = text.chars().take(120).collect();
                 format!(" ({short})")
             });
+            let (kind, does) = match code {
+                // Said with a status that looks like a refusal.
+                "temporarily_unavailable" | "server_error" => (AuthErrorKind::Unavailable, "fails"),
+                _ => (AuthErrorKind::Refused, "refuses"),
+            };
             AuthError::new(
-                AuthErrorKind::Refused,
-                format!("the identity provider refuses: {code}{detail}"),
+                kind,
+                format!("the identity provider {does}: {code}{detail}"),
             )
         }
         // What it sent may be a token: neither kept nor shown.

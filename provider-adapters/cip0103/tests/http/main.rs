@@ -4,6 +4,7 @@
 
 mod calls;
 mod gate;
+mod reauth;
 mod recordings;
 mod rig;
 mod stream;
