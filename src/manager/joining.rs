@@ -142,7 +142,7 @@ impl Inner {
             builder = builder.store_dyn(place, format!("{kind}-{id}"));
         }
         let observer = Observer {
-            by: self.me.clone(),
+            by: self.observer.clone(),
             session: id,
         };
         let session = builder.kind(kind.clone()).observer(observer).build();
