@@ -183,6 +183,11 @@ impl SystemClock {
         static SHARED: LazyLock<Arc<dyn Clock>> = LazyLock::new(|| Arc::new(SystemClock));
         SHARED.clone()
     }
+
+    /// Whether `clock` is the one for all sessions that are given none.
+    pub(crate) fn is_shared(clock: &Arc<dyn Clock>) -> bool {
+        Arc::ptr_eq(clock, &Self::shared())
+    }
 }
 
 impl Clock for SystemClock {

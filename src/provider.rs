@@ -14,6 +14,7 @@ mod sink;
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -35,31 +36,59 @@ pub type ProviderFuture<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send + 'a>>;
 
 /// The number of one attempt to be connected. Every attempt and every disconnect takes the next.
-#[derive(
-    Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize,
-)]
-#[serde(transparent)]
-pub struct Epoch(u32);
+///
+/// The highest number is taken for the one below it.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(from = "u32", into = "u32")]
+pub struct Epoch(
+    // Kept one higher: so an `Option` of what has an epoch takes no more room than that.
+    NonZeroU32,
+);
 
 impl Epoch {
     /// The epoch with this number.
     pub const fn new(number: u32) -> Self {
-        Self(number)
+        Self(NonZeroU32::MIN.saturating_add(number))
     }
 
     /// The number of this epoch.
     pub const fn number(self) -> u32 {
-        self.0
+        self.0.get() - 1
     }
 
-    pub(crate) const fn next(self) -> Self {
-        Self(self.0.wrapping_add(1))
+    /// The one that follows; the first after the last.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.checked_add(1).unwrap_or(NonZeroU32::MIN))
+    }
+}
+
+impl Default for Epoch {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+impl From<u32> for Epoch {
+    fn from(number: u32) -> Self {
+        Self::new(number)
+    }
+}
+
+impl From<Epoch> for u32 {
+    fn from(epoch: Epoch) -> Self {
+        epoch.number()
+    }
+}
+
+impl fmt::Debug for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Epoch").field(&self.number()).finish()
     }
 }
 
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.number().fmt(f)
     }
 }
 
@@ -360,5 +389,31 @@ impl Request {
             params,
             identity,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Ticket;
+
+    #[test]
+    fn epochs_keep_their_numbers_and_an_option_of_a_ticket_is_free() {
+        assert_eq!(size_of::<Option<Ticket>>(), size_of::<Ticket>());
+        assert_eq!(Epoch::default(), Epoch::new(0));
+        for number in [0, 1, 7, u32::MAX - 1] {
+            let epoch = Epoch::new(number);
+            assert_eq!(epoch.number(), number);
+            assert_eq!(epoch.to_string(), number.to_string());
+            assert_eq!(serde_json::to_value(epoch).unwrap(), number);
+            assert_eq!(
+                serde_json::from_value::<Epoch>(number.into()).unwrap(),
+                epoch
+            );
+        }
+        assert_eq!(Epoch::new(7).next(), Epoch::new(8));
+        assert_eq!(Epoch::new(u32::MAX), Epoch::new(u32::MAX - 1));
+        assert_eq!(Epoch::new(u32::MAX).next(), Epoch::default());
+        assert_eq!(format!("{:?}", Epoch::new(3)), "Epoch(3)");
     }
 }

@@ -48,8 +48,17 @@ fn runtime() -> Result<Runtime, Failure> {
     Ok(builder.enable_time().start_paused(true).build()?)
 }
 
-fn idle(sessions: usize, kind: Kind) -> Measured {
-    let runtime = runtime()?;
+/// Sessions that have come to rest.
+struct Rested {
+    population: Population,
+    /// How long it took to connect them, in real time.
+    took: Duration,
+    /// Heap of one.
+    bytes: f64,
+    allocations: f64,
+}
+
+fn rested(runtime: &Runtime, sessions: usize, kind: Kind) -> Result<Rested, Failure> {
     let wallets = population::wallets(sessions);
     let mut made = None;
     let mut took = None;
@@ -61,9 +70,22 @@ fn idle(sessions: usize, kind: Kind) -> Measured {
         runtime.block_on(async { tokio::time::sleep(Duration::from_secs(90)).await });
         made = Some(population);
     });
-    let (population, took) = (made.ok_or("nothing was made")??, took.ok_or("not timed")?);
-    let bytes = info.bytes_current as f64 / sessions as f64;
-    let allocations = info.count_current as f64 / sessions as f64;
+    Ok(Rested {
+        population: made.ok_or("nothing was made")??,
+        took: took.ok_or("not timed")?,
+        bytes: info.bytes_current as f64 / sessions as f64,
+        allocations: info.count_current as f64 / sessions as f64,
+    })
+}
+
+fn idle(sessions: usize, kind: Kind) -> Measured {
+    let runtime = runtime()?;
+    let Rested {
+        population,
+        took,
+        bytes,
+        allocations,
+    } = rested(&runtime, sessions, kind)?;
     let rate = sessions as f64 / took.as_secs_f64();
     let name = kind.name();
     let mut rows = vec![
@@ -97,4 +119,20 @@ fn idle(sessions: usize, kind: Kind) -> Measured {
         .goal("under 1 %", share < 0.01),
     );
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_session_takes_a_kibibyte_at_most_managed_or_not() {
+        for kind in [Kind::Bare, Kind::Managed, Kind::Expiring] {
+            let runtime = runtime().unwrap();
+            let rested = rested(&runtime, 10_000, kind).unwrap();
+            assert_eq!(rested.population.connected(), 10_000);
+            let (bytes, name) = (rested.bytes, kind.name());
+            assert!(bytes <= GOAL, "{name}: {bytes} B a session");
+        }
+    }
 }

@@ -53,9 +53,27 @@ const PASSING: usize = Timer::ALL.len() - STANDING;
 pub(super) struct TimerTable {
     standing: [Mono; STANDING],
     /// There only while one of them runs: a session is idle most of the time.
-    passing: Option<Box<[Mono; PASSING]>>,
-    /// Which comes first, kept up to date: it is asked for after every input and rarely changes.
-    first: Timer,
+    passing: Option<Box<Passing>>,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct Passing {
+    due: [Mono; PASSING],
+    /// The place of the first one, kept up to date: it is asked for after every input and rarely
+    /// changes.
+    first: usize,
+}
+
+impl Passing {
+    fn put(&mut self, place: usize, at: Mono) {
+        self.due[place] = at;
+        self.first = 0;
+        for place in 1..PASSING {
+            if self.due[place] < self.due[self.first] {
+                self.first = place;
+            }
+        }
+    }
 }
 
 impl TimerTable {
@@ -63,17 +81,6 @@ impl TimerTable {
         Self {
             standing: [Mono::NEVER; STANDING],
             passing: None,
-            first: Timer::ALL[0],
-        }
-    }
-
-    pub(super) fn set(&mut self, timer: Timer, at: Mono) {
-        self.put(timer, at);
-        let first = self.due(self.first);
-        if timer == self.first {
-            self.find_first();
-        } else if at < first || (at == first && (timer as usize) < self.first as usize) {
-            self.first = timer;
         }
     }
 
@@ -82,13 +89,13 @@ impl TimerTable {
         let index = timer as usize;
         match &self.passing {
             _ if index < STANDING => self.standing[index],
-            Some(passing) => passing[index - STANDING],
+            Some(passing) => passing.due[index - STANDING],
             None => Mono::NEVER,
         }
     }
 
     #[inline]
-    fn put(&mut self, timer: Timer, at: Mono) {
+    pub(super) fn set(&mut self, timer: Timer, at: Mono) {
         let index = timer as usize;
         if index < STANDING {
             self.standing[index] = at;
@@ -97,11 +104,14 @@ impl TimerTable {
         if at == Mono::NEVER && self.passing.is_none() {
             return;
         }
-        let passing = self
-            .passing
-            .get_or_insert_with(|| Box::new([Mono::NEVER; PASSING]));
-        passing[index - STANDING] = at;
-        if passing.iter().all(|at| *at == Mono::NEVER) {
+        let passing = self.passing.get_or_insert_with(|| {
+            Box::new(Passing {
+                due: [Mono::NEVER; PASSING],
+                first: 0,
+            })
+        });
+        passing.put(index - STANDING, at);
+        if passing.due[passing.first] == Mono::NEVER {
             self.passing = None;
         }
     }
@@ -114,24 +124,24 @@ impl TimerTable {
     }
 
     pub(super) fn stop(&mut self, timer: Timer) {
-        self.put(timer, Mono::NEVER);
-        if timer == self.first {
-            self.find_first();
-        }
+        self.set(timer, Mono::NEVER);
     }
 
-    fn find_first(&mut self) {
-        self.first = Timer::ALL[0];
-        for timer in Timer::ALL {
-            if self.due(timer) < self.due(self.first) {
-                self.first = timer;
-            }
-        }
-    }
-
+    /// The timer that is due first, the first in order of those due then.
+    #[inline]
     pub(super) fn next(&self) -> Option<(Mono, Timer)> {
-        let at = self.due(self.first);
-        (at != Mono::NEVER).then_some((at, self.first))
+        let [expiry, operations] = self.standing;
+        let mut next = (expiry, Timer::Expiry);
+        if operations < next.0 {
+            next = (operations, Timer::Operations);
+        }
+        if let Some(passing) = &self.passing
+            && passing.due[passing.first] < next.0
+        {
+            let timer = Timer::ALL[STANDING + passing.first];
+            next = (passing.due[passing.first], timer);
+        }
+        (next.0 != Mono::NEVER).then_some(next)
     }
 
     pub(super) fn fingerprint(&self, now: Moment, hasher: &mut impl Hasher) {
@@ -167,5 +177,16 @@ mod tests {
         let fired: Vec<Timer> = std::iter::from_fn(|| timers.pop_due(at(20))).collect();
         assert_eq!(fired, [Timer::Attempt, Timer::Expiry, Timer::Backoff]);
         assert_eq!(timers.next(), None);
+        assert_eq!(timers, TimerTable::new());
+        for timer in Timer::ALL.into_iter().rev() {
+            timers.set(timer, at(40));
+        }
+        timers.set(Timer::CloseLink, at(39));
+        timers.set(Timer::CloseLink, at(41));
+        let fired: Vec<Timer> = std::iter::from_fn(|| timers.pop_due(at(40))).collect();
+        let all = Timer::ALL.into_iter();
+        let others = all.filter(|timer| *timer != Timer::CloseLink);
+        assert_eq!(fired, others.collect::<Vec<_>>());
+        assert_eq!(timers.next(), Some((at(41), Timer::CloseLink)));
     }
 }

@@ -27,7 +27,6 @@ use super::error::ManagerError;
 use super::event::CloseReason;
 use super::inner::Inner;
 use super::joining::Started;
-use super::key::SessionKey;
 use super::restore::Restored;
 use crate::error::ConnectError;
 use crate::provider::Provider;
@@ -204,12 +203,7 @@ impl Inner {
         };
         let gone = || ManagerError::Connect(ConnectError::Cancelled(DisconnectReason::Closed));
         let identity = started.session.snapshot().identity().ok_or_else(gone)?;
-        let kind = self
-            .lock()
-            .entries
-            .get(started.id)
-            .map(|it| it.kind.clone());
-        let key = Arc::new(SessionKey::new(identity, kind.ok_or_else(gone)?));
+        let key = Arc::new(started.key(identity));
         let name = key.record_name(&self.config.namespace);
         let refused = |refused| match refused {
             Refused::HeldElsewhere(holder) => ManagerError::HeldElsewhere {

@@ -11,6 +11,7 @@ use super::cluster::Cluster;
 use super::hydration::Cache;
 use super::state::State;
 use super::usage::Times;
+use crate::session::Observe;
 
 pub(super) struct Inner {
     pub(super) config: Config,
@@ -23,6 +24,8 @@ pub(super) struct Inner {
     pub(super) ended: watch::Sender<bool>,
     pub(super) cluster: Option<Cluster>,
     pub(super) me: Weak<Self>,
+    /// This, as sessions know it.
+    pub(super) observer: Arc<Weak<dyn Observe>>,
     state: Mutex<State>,
 }
 
@@ -58,6 +61,7 @@ impl Inner {
             ended: watch::Sender::new(false),
             cluster,
             me: me.clone(),
+            observer: Arc::new(me.clone()),
         })
     }
 

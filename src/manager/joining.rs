@@ -30,8 +30,17 @@ impl Observe for Inner {
 pub(super) struct Started {
     inner: Arc<Inner>,
     pub(super) id: u64,
+    /// What its provider calls itself.
+    kind: Arc<str>,
     pub(super) session: Session,
     pub(super) place: Option<Arc<Place>>,
+}
+
+impl Started {
+    /// Whom it is for, once the wallet or a record has said so.
+    pub(super) fn key(&self, identity: Identity) -> SessionKey {
+        SessionKey::new(identity, self.kind.clone())
+    }
 }
 
 impl Drop for Started {
@@ -72,7 +81,6 @@ impl Inner {
             let id = state.add(Entry {
                 key: None,
                 session: None,
-                kind: kind.clone(),
                 snapshot: None,
                 usage: usage.clone(),
                 place: None,
@@ -90,6 +98,7 @@ impl Inner {
         Ok(Started {
             inner: self.clone(),
             id,
+            kind,
             session,
             place,
         })
@@ -142,7 +151,7 @@ impl Inner {
             builder = builder.store_dyn(place, format!("{kind}-{id}"));
         }
         let observer = Observer {
-            by: self.me.clone(),
+            by: self.observer.clone(),
             session: id,
         };
         let session = builder.kind(kind.clone()).observer(observer).build();
@@ -168,8 +177,8 @@ impl Inner {
                 (_, Status::Disconnected { reason }) => return Err(gone(reason)),
                 (identity, _) => identity.ok_or_else(lost)?,
             };
-            let read_only = entry.is_read_only();
-            let key = Arc::new(SessionKey::new(identity, entry.kind.clone()));
+            let key = Arc::new(started.key(identity));
+            let read_only = key.is_read_only();
             let twin = state.twin(&key, id);
             let stays = twin
                 .and_then(|twin| state.entries.get(twin))
@@ -223,11 +232,11 @@ impl Inner {
                 return Err(ManagerError::Closed);
             }
             let id = started.id;
-            let Some(entry) = state.entries.get(id) else {
+            if state.entries.get(id).is_none() {
                 return Ok(false);
-            };
-            let read_only = entry.is_read_only();
-            let key = Arc::new(SessionKey::new(identity, entry.kind.clone()));
+            }
+            let key = Arc::new(started.key(identity));
+            let read_only = key.is_read_only();
             if state.twin(&key, id).is_some() {
                 return Ok(false);
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::read_only;
 use crate::identity::{AccountId, Identity, NetworkId};
 use crate::store::{Record, RecordName};
 
@@ -30,6 +31,11 @@ impl SessionKey {
             network: identity.network,
             provider: provider.into(),
         }
+    }
+
+    /// Whether it is that of a session that only watches.
+    pub(super) fn is_read_only(&self) -> bool {
+        &*self.provider == read_only::KIND
     }
 
     /// Whom a session with this key acts for.

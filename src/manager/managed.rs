@@ -56,7 +56,7 @@ impl ManagedSession {
 
     /// Whether it only watches: every request is refused.
     pub fn is_read_only(&self) -> bool {
-        &*self.key.provider == read_only::KIND
+        self.key.is_read_only()
     }
 
     /// When it was last used: logged in, switched to, or sent a request from here.

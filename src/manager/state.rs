@@ -16,7 +16,6 @@ use super::key::{SessionKey, Who};
 use super::managed::ManagedSession;
 use super::own_record::Memory;
 use super::place::Place;
-use super::read_only;
 use super::shelf::Shelf;
 use super::turns::Turns;
 use super::usage::{Times, Usage};
@@ -30,7 +29,6 @@ pub(super) struct Entry {
     /// Whom it acts for, once the wallet has said so and it has joined.
     pub(super) key: Option<Arc<SessionKey>>,
     pub(super) session: Option<Session>,
-    pub(super) kind: Arc<str>,
     /// As of its last event.
     pub(super) snapshot: Option<Arc<Snapshot>>,
     pub(super) usage: Arc<Usage>,
@@ -44,7 +42,7 @@ impl Entry {
     }
 
     pub(super) fn is_read_only(&self) -> bool {
-        &*self.kind == read_only::KIND
+        self.key.as_deref().is_some_and(SessionKey::is_read_only)
     }
 
     fn managed(&self, id: u64, home: &Weak<Inner>) -> Option<ManagedSession> {
@@ -108,7 +106,7 @@ pub(super) struct State {
     /// When each session is looked at for having been idle, in milliseconds of the manager's time.
     pub(super) idle_turns: Option<Turns<u64>>,
     /// Whom room is made by.
-    spare_turns: Option<Turns<(u64, u64)>>,
+    spare_turns: Option<Turns<(u64, u32)>>,
     /// The names of wallet protocols, once each.
     kinds: HashSet<Arc<str>>,
     /// Restores that are under way.
@@ -219,13 +217,13 @@ impl State {
             provider: "".into(),
             ..key.clone()
         };
-        let watches = &*key.provider == read_only::KIND;
+        let watches = key.is_read_only();
         self.by_key
             .range(Arc::new(first)..)
             .take_while(|(it, _)| it.account == key.account && it.network == key.network)
             .find(|(it, id)| {
                 let same = it.provider == key.provider;
-                **id != but && (same || watches || &*it.provider == read_only::KIND)
+                **id != but && (same || watches || it.is_read_only())
             })
             .map(|(_, id)| *id)
     }
@@ -512,7 +510,7 @@ impl State {
             return;
         };
         let before = entry.name();
-        let key = Arc::new(SessionKey::new(identity, entry.kind.clone()));
+        let key = Arc::new(SessionKey::new(identity, previous.provider.clone()));
         let active = self.active == Some(id);
         if let Some(twin) = self.twin(&key, id) {
             let stays = self

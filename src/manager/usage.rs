@@ -13,8 +13,8 @@ use crate::store::About;
 pub(super) struct Times {
     clock: Arc<dyn Clock>,
     start: Instant,
-    /// Counts uses, which tells the later of two in the same millisecond.
-    turn: AtomicU64,
+    /// Counts uses, and begins anew some day: it tells the later of two in the same millisecond.
+    turn: AtomicU32,
     /// How much use may be unknown to the store.
     unstored: Duration,
 }
@@ -24,7 +24,7 @@ impl Times {
         Self {
             clock,
             start: Instant::now(),
-            turn: AtomicU64::new(0),
+            turn: AtomicU32::new(0),
             unstored,
         }
     }
@@ -68,7 +68,7 @@ pub(super) struct Usage {
     updated: AtomicU64,
     wall: AtomicU64,
     elapsed: AtomicU64,
-    turn: AtomicU64,
+    turn: AtomicU32,
     busy: AtomicU32,
     /// Most have none.
     described: Mutex<Option<Box<Described>>>,
@@ -87,7 +87,7 @@ impl Usage {
             updated: AtomicU64::new(updated.as_millis()),
             wall: AtomicU64::new(0),
             elapsed: AtomicU64::new(0),
-            turn: AtomicU64::new(0),
+            turn: AtomicU32::new(0),
             busy: AtomicU32::new(0),
             described: Mutex::default(),
         };
@@ -101,7 +101,7 @@ impl Usage {
     }
 
     pub(super) fn touch(&self) {
-        let turn = self.times.turn.fetch_add(1, Ordering::Relaxed) + 1;
+        let turn = self.times.turn.fetch_add(1, Ordering::Relaxed);
         self.turn.store(turn, Ordering::Relaxed);
         let wall = self.times.wall().as_millis();
         self.wall.store(wall, Ordering::Relaxed);
@@ -132,7 +132,7 @@ impl Usage {
     }
 
     /// Sorts by how recently sessions were used.
-    pub(super) fn recency(&self) -> (u64, u64) {
+    pub(super) fn recency(&self) -> (u64, u32) {
         (
             self.wall.load(Ordering::Relaxed),
             self.turn.load(Ordering::Relaxed),

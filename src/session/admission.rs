@@ -37,7 +37,7 @@ impl Shared {
         }
         let mut guard = self.lock();
         let state = &mut *guard;
-        let wall = || self.config.clock.wall();
+        let wall = || self.config.clock().wall();
         let identity = state
             .machine
             .open_way(options.identity.as_ref(), wall)?
@@ -145,7 +145,7 @@ impl Shared {
         let mut guard = self.lock();
         let state = &mut *guard;
         let waker = state.slots.close(id);
-        let now = state.moments.now(&*self.config.clock);
+        let now = state.moments.now(self.config.clock());
         let mut afterwards = Afterwards::default();
         self.step(state, now, input, &mut afterwards);
         drop(guard);

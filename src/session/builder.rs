@@ -254,6 +254,7 @@ impl SessionBuilder {
             .or_else(|| self.store.as_ref().map(|(_, name)| name.shared()))
             .unwrap_or_default();
         let extras = Extras {
+            clock: (!SystemClock::is_shared(&self.clock)).then_some(self.clock),
             store: self.store,
             hooks: self.hooks,
             bus: self.bus,
@@ -265,7 +266,6 @@ impl SessionBuilder {
             provider: self.provider,
             policy: self.policy,
             driver,
-            clock: self.clock,
             observer: self.observer,
             extras: extras.is_any().then(|| Box::new(extras)),
         };

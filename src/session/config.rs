@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use super::driver::Driver;
 use super::hooks::Hooks;
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::event::Event;
 use crate::policy::{Policy, ReconnectBudget};
 use crate::provider::Provider;
@@ -20,7 +20,6 @@ pub(super) struct Config {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) policy: Arc<Policy>,
     pub(super) driver: Driver,
-    pub(super) clock: Arc<dyn Clock>,
     /// Apart from the extras: all sessions of a manager have one, and most have nothing else.
     pub(super) observer: Option<Observer>,
     /// What most sessions of a crowd do not have.
@@ -38,7 +37,8 @@ pub(crate) trait Observe: Send + Sync {
 
 /// Who observes a session, while there is anybody, and the number of the session there.
 pub(crate) struct Observer {
-    pub(crate) by: Weak<dyn Observe>,
+    /// One for all sessions that it observes: each refers to it by a thin pointer.
+    pub(crate) by: Arc<Weak<dyn Observe>>,
     pub(crate) session: u64,
 }
 
@@ -53,6 +53,8 @@ impl Observer {
 /// What a session may have besides.
 #[derive(Default)]
 pub(super) struct Extras {
+    /// The wall clock, if not the computer's.
+    pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) store: Option<(Arc<dyn Store>, RecordName)>,
     pub(super) hooks: Hooks,
     pub(super) bus: Option<Arc<dyn Bus>>,
@@ -64,7 +66,8 @@ pub(super) struct Extras {
 impl Extras {
     /// Whether there is anything.
     pub(super) fn is_any(&self) -> bool {
-        self.store.is_some()
+        self.clock.is_some()
+            || self.store.is_some()
             || self.hooks.reauth.is_some()
             || self.hooks.invalidate.is_some()
             || self.bus.is_some()
@@ -75,6 +78,14 @@ impl Extras {
 }
 
 impl Config {
+    /// The wall clock.
+    #[inline]
+    pub(super) fn clock(&self) -> &dyn Clock {
+        let extras = self.extras.as_deref();
+        let own = extras.and_then(|extras| extras.clock.as_deref());
+        own.unwrap_or(&SystemClock)
+    }
+
     pub(super) fn store(&self) -> Option<&(Arc<dyn Store>, RecordName)> {
         self.extras.as_deref()?.store.as_ref()
     }

@@ -1,9 +1,10 @@
 //! The timers of sessions: one task and one list of alarms, any number of sessions.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -35,17 +36,46 @@ struct Running {
     networks: Networks,
 }
 
-/// Names an alarm: when, and the number of the session that is woken then. A name is never that
-/// of another session's alarm, so that it does no harm to name one that is over.
-pub(super) type Alarm = (Instant, u64);
+/// When which session is woken. Sessions are told apart by where they are, which is nobody else's
+/// place while this refers to them: so it does no harm to name an alarm that is over.
+struct Alarm {
+    /// In nanoseconds of the list's own time: half as large as an instant.
+    at: i64,
+    session: Weak<Shared>,
+}
 
-#[derive(Default)]
+impl Alarm {
+    fn rank(&self) -> (i64, *const Shared) {
+        (self.at, self.session.as_ptr())
+    }
+}
+
+impl Ord for Alarm {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+impl PartialOrd for Alarm {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Alarm {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank() == other.rank()
+    }
+}
+
+impl Eq for Alarm {}
+
 struct Alarms {
-    due: Mutex<BTreeMap<Alarm, Weak<Shared>>>,
+    due: Mutex<BTreeSet<Alarm>>,
     /// Wakes the task for an alarm that comes before all others.
     sooner: Notify,
-    /// The number of the last session.
-    last: AtomicU64,
+    /// What alarms count from.
+    origin: Instant,
 }
 
 impl Driver {
@@ -56,7 +86,7 @@ impl Driver {
     /// [`BuildError::NoRuntime`] if there is none.
     pub fn new() -> Result<Self, BuildError> {
         let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-        let alarms = Arc::<Alarms>::default();
+        let alarms = Arc::new(Alarms::new());
         let task = runtime.spawn(serve(alarms.clone())).abort_handle();
         Ok(Self(Arc::new(Running {
             alarms,
@@ -96,27 +126,28 @@ impl Driver {
         &self.0.networks
     }
 
-    /// A number for a new session.
-    pub(super) fn enrol(&self) -> u64 {
-        self.0.alarms.last.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    /// Has the session woken at `alarm`, and no longer at `before`.
-    pub(super) fn arm(&self, alarm: Alarm, session: &Weak<Shared>, before: Option<Alarm>) {
-        let mut due = self.0.alarms.lock();
+    /// Has the session woken at `at`, and no longer at `before`.
+    pub(super) fn arm(&self, at: Instant, session: &Weak<Shared>, before: Option<Instant>) {
+        let alarms = &self.0.alarms;
+        let alarm = alarms.alarm(at, session);
+        let before = before.map(|before| alarms.alarm(before, session));
+        let mut due = alarms.lock();
         if let Some(before) = before {
             due.remove(&before);
         }
-        due.insert(alarm, session.clone());
-        let first = due.first_key_value().is_some_and(|(key, _)| *key == alarm);
+        let first = due.first().is_none_or(|first| alarm < *first);
+        due.insert(alarm);
         drop(due);
         if first {
-            self.0.alarms.sooner.notify_one();
+            alarms.sooner.notify_one();
         }
     }
 
-    pub(super) fn disarm(&self, alarm: Alarm) {
-        self.0.alarms.lock().remove(&alarm);
+    /// The session is no longer woken at `at`.
+    pub(super) fn disarm(&self, at: Instant, session: &Weak<Shared>) {
+        let alarms = &self.0.alarms;
+        let alarm = alarms.alarm(at, session);
+        alarms.lock().remove(&alarm);
     }
 }
 
@@ -129,17 +160,49 @@ enum Next {
 }
 
 impl Alarms {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Alarm, Weak<Shared>>> {
+    fn new() -> Self {
+        Self {
+            due: Mutex::default(),
+            sooner: Notify::new(),
+            origin: Instant::now(),
+        }
+    }
+
+    fn alarm(&self, at: Instant, session: &Weak<Shared>) -> Alarm {
+        Alarm {
+            at: self.nanos(at),
+            session: session.clone(),
+        }
+    }
+
+    /// An instant as a number: negative if it is before this list was made, as it may be where
+    /// another runtime's time stood still meanwhile.
+    fn nanos(&self, at: Instant) -> i64 {
+        let whole = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+        match at.checked_duration_since(self.origin) {
+            Some(after) => whole(after),
+            None => -whole(self.origin.saturating_duration_since(at)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Alarm>> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn next(&self) -> Next {
         let mut due = self.lock();
-        match due.first_entry() {
-            None => Next::Rest,
-            Some(first) if first.key().0 <= Instant::now() => Next::Wake(first.remove()),
-            Some(first) => Next::SleepUntil(first.key().0),
+        let Some(first) = due.first() else {
+            return Next::Rest;
+        };
+        let now = Instant::now();
+        let left = u64::try_from(first.at.saturating_sub(self.nanos(now))).unwrap_or(0);
+        if left > 0 {
+            // What is too far away to be told never comes.
+            let at = now.checked_add(Duration::from_nanos(left));
+            return at.map_or(Next::Rest, Next::SleepUntil);
         }
+        due.pop_first()
+            .map_or(Next::Rest, |alarm| Next::Wake(alarm.session))
     }
 }
 
@@ -155,8 +218,8 @@ impl std::fmt::Debug for Driver {
     }
 }
 
-/// Wakes sessions, in the order of their alarms. It sleeps on the driver's own runtime, wherever
-/// the alarm was set.
+/// Wakes sessions, in the order of their alarms, those of one instant in any order. It sleeps on
+/// the driver's own runtime, wherever the alarm was set.
 async fn serve(alarms: Arc<Alarms>) {
     loop {
         match alarms.next() {
@@ -187,7 +250,7 @@ fn wake(session: &Weak<Shared>) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use tokio::runtime::{Builder, Runtime};
 
@@ -278,7 +341,7 @@ mod tests {
         first.block_on(tokio::task::yield_now());
         assert!(task.is_finished());
         assert!(!other.0.task.is_finished());
-        assert_eq!(driver(&first).enrol(), 1);
+        assert!(driver(&first).0.alarms.lock().is_empty());
     }
 
     #[test]
@@ -351,16 +414,18 @@ mod tests {
         let driver = Driver::new().unwrap();
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
-        let nobody = Weak::new();
-        driver.arm((at(20), 1), &nobody, None);
-        driver.arm((at(30), 2), &nobody, None);
-        driver.arm((at(10), 1), &nobody, Some((at(20), 1)));
+        let (one, two) = (session(), session());
+        let (one, two) = (one.shared.weak(), two.shared.weak());
+        driver.arm(at(20), &one, None);
+        driver.arm(at(30), &two, None);
+        driver.arm(at(10), &one, Some(at(20)));
         tokio::time::sleep_until(at(15)).await;
         assert_eq!(driver.0.alarms.lock().len(), 1);
         // Over, and nobody else's.
-        driver.disarm((at(10), 1));
+        driver.disarm(at(10), &one);
+        driver.disarm(at(30), &one);
         assert_eq!(driver.0.alarms.lock().len(), 1);
-        driver.disarm((at(30), 2));
+        driver.disarm(at(30), &two);
         assert!(driver.0.alarms.lock().is_empty());
     }
 }

@@ -8,7 +8,6 @@ use std::task::Waker;
 use tokio::sync::watch;
 
 use super::config::Config;
-use super::driver::Alarm;
 use super::event_stream::EventStream;
 use super::hooks::{Hooks, Wallet};
 use super::jobs::Jobs;
@@ -33,8 +32,6 @@ use crate::sync::Notice;
 /// One session. Handles share it; tasks and timers refer to it weakly.
 pub(crate) struct Shared {
     pub(super) config: Config,
-    /// Tells the sessions of one driver apart.
-    number: u64,
     handles: AtomicUsize,
     me: Weak<Self>,
     state: Mutex<State>,
@@ -92,12 +89,11 @@ impl Shared {
             slots: Slots::default(),
             waiters: None,
             subscribers: Subscribers::default(),
-            moments: Moments::new(&*config.clock),
+            moments: Moments::new(config.clock()),
             pacer: Pacer::new(schedule, seed),
             alarm: None,
         };
         let shared = Arc::new_cyclic(|me| Self {
-            number: config.driver.enrol(),
             config,
             handles: AtomicUsize::new(0),
             me: me.clone(),
@@ -159,7 +155,7 @@ impl Shared {
     }
 
     pub(super) fn wall(&self) -> Timestamp {
-        self.config.clock.wall()
+        self.config.clock().wall()
     }
 
     pub(super) fn wallet(&self, identity: Arc<Identity>, generation: Option<u32>) -> Wallet {
@@ -180,7 +176,7 @@ impl Shared {
     /// Feeds the machine and carries out what it says.
     pub(super) fn handle(&self, input: Input) {
         self.with_state(|shared, state, afterwards| {
-            let now = state.moments.now(&*shared.config.clock);
+            let now = state.moments.now(shared.config.clock());
             shared.step(state, now, input, afterwards);
         });
     }
@@ -333,19 +329,17 @@ impl Shared {
         if state.alarm.is_some_and(|at| at <= next) {
             return;
         }
-        let before = state.alarm.replace(next).map(|at| self.alarm(state, at));
-        let alarm = self.alarm(state, next);
-        self.config.driver.arm(alarm, &self.me, before);
+        let before = state.alarm.replace(next);
+        let before = before.map(|at| state.moments.instant(at));
+        let at = state.moments.instant(next);
+        self.config.driver.arm(at, &self.me, before);
     }
 
     fn stop_alarm(&self, state: &mut State) {
         if let Some(at) = state.alarm.take() {
-            self.config.driver.disarm(self.alarm(state, at));
+            let at = state.moments.instant(at);
+            self.config.driver.disarm(at, &self.me);
         }
-    }
-
-    fn alarm(&self, state: &State, at: Mono) -> Alarm {
-        (state.moments.instant(at), self.number)
     }
 
     pub(super) fn timer_fired(&self) {
@@ -359,9 +353,9 @@ impl Shared {
     #[inline]
     pub(super) fn roughly_now(&self, state: &mut State) -> Moment {
         if state.machine.watches_wall_clock() {
-            state.moments.now(&*self.config.clock)
+            state.moments.now(self.config.clock())
         } else {
-            state.moments.roughly_now(&*self.config.clock)
+            state.moments.roughly_now(self.config.clock())
         }
     }
 
@@ -394,7 +388,7 @@ impl Shared {
     pub(super) fn ask<T>(&self, input: Input, join: impl FnOnce(&mut Waiters) -> T) -> T {
         self.with_state(|shared, state, afterwards| {
             let waiter = join(state.waiters.get_or_insert_default());
-            let now = state.moments.now(&*shared.config.clock);
+            let now = state.moments.now(shared.config.clock());
             shared.step(state, now, input, afterwards);
             waiter
         })
@@ -449,7 +443,7 @@ impl ReceiveEvent for Shared {
             }
         }
         self.with_state(|shared, state, afterwards| {
-            let now = state.moments.now(&*shared.config.clock);
+            let now = state.moments.now(shared.config.clock());
             shared.step(state, now, Input::Provider(epoch, event), afterwards);
             state.machine.epoch() == epoch
         })
