@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{self, AtomicU32};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -39,14 +40,27 @@ struct Running {
 /// When which session is woken. Sessions are told apart by where they are, which is nobody else's
 /// place while this refers to them: so it does no harm to name an alarm that is over.
 struct Alarm {
-    /// In nanoseconds of the list's own time: half as large as an instant.
-    at: i64,
+    /// In milliseconds of the list's own time, rounded up, and below them what is left of the
+    /// session's number: those of one millisecond are woken in the order they were made in. Half as
+    /// large as an instant.
+    turn: i64,
     session: Weak<Shared>,
 }
 
+/// How many bits of a session's number are left. Of more sessions than that, some change places.
+const NUMBER_BITS: u32 = 20;
+/// The nanoseconds of a millisecond.
+const NANOS: i64 = 1_000_000;
+/// The farthest an alarm may be away, either way: some 278 years.
+const FARTHEST: i64 = (1 << (63 - NUMBER_BITS)) - 1;
+
 impl Alarm {
     fn rank(&self) -> (i64, *const Shared) {
-        (self.at, self.session.as_ptr())
+        (self.turn, self.session.as_ptr())
+    }
+
+    fn at_millis(&self) -> i64 {
+        self.turn >> NUMBER_BITS
     }
 }
 
@@ -76,6 +90,8 @@ struct Alarms {
     sooner: Notify,
     /// What alarms count from.
     origin: Instant,
+    /// How many sessions there were.
+    sessions: AtomicU32,
 }
 
 impl Driver {
@@ -126,8 +142,16 @@ impl Driver {
         &self.0.networks
     }
 
+    /// The number of a new session: sessions that are due at once are woken in this order.
+    pub(super) fn number(&self) -> u32 {
+        self.0
+            .alarms
+            .sessions
+            .fetch_add(1, atomic::Ordering::Relaxed)
+    }
+
     /// Has the session woken at `at`, and no longer at `before`.
-    pub(super) fn arm(&self, at: Instant, session: &Weak<Shared>, before: Option<Instant>) {
+    pub(super) fn arm(&self, at: Instant, session: &Shared, before: Option<Instant>) {
         let alarms = &self.0.alarms;
         let alarm = alarms.alarm(at, session);
         let before = before.map(|before| alarms.alarm(before, session));
@@ -144,7 +168,7 @@ impl Driver {
     }
 
     /// The session is no longer woken at `at`.
-    pub(super) fn disarm(&self, at: Instant, session: &Weak<Shared>) {
+    pub(super) fn disarm(&self, at: Instant, session: &Shared) {
         let alarms = &self.0.alarms;
         let alarm = alarms.alarm(at, session);
         alarms.lock().remove(&alarm);
@@ -165,13 +189,18 @@ impl Alarms {
             due: Mutex::default(),
             sooner: Notify::new(),
             origin: Instant::now(),
+            sessions: AtomicU32::new(0),
         }
     }
 
-    fn alarm(&self, at: Instant, session: &Weak<Shared>) -> Alarm {
+    fn alarm(&self, at: Instant, session: &Shared) -> Alarm {
+        let at = self.nanos(at);
+        let up = i64::from(at.rem_euclid(NANOS) > 0);
+        let at = (at.div_euclid(NANOS) + up).clamp(-FARTHEST, FARTHEST);
+        let number = session.number() & ((1 << NUMBER_BITS) - 1);
         Alarm {
-            at: self.nanos(at),
-            session: session.clone(),
+            turn: (at << NUMBER_BITS) | i64::from(number),
+            session: session.weak(),
         }
     }
 
@@ -195,7 +224,8 @@ impl Alarms {
             return Next::Rest;
         };
         let now = Instant::now();
-        let left = u64::try_from(first.at.saturating_sub(self.nanos(now))).unwrap_or(0);
+        let at = first.at_millis().saturating_mul(NANOS);
+        let left = u64::try_from(at.saturating_sub(self.nanos(now))).unwrap_or(0);
         if left > 0 {
             // What is too far away to be told never comes.
             let at = now.checked_add(Duration::from_nanos(left));
@@ -218,8 +248,8 @@ impl std::fmt::Debug for Driver {
     }
 }
 
-/// Wakes sessions, in the order of their alarms, those of one instant in any order. It sleeps on
-/// the driver's own runtime, wherever the alarm was set.
+/// Wakes sessions, in the order of their alarms. It sleeps on the driver's own runtime, wherever
+/// the alarm was set.
 async fn serve(alarms: Arc<Alarms>) {
     loop {
         match alarms.next() {
@@ -415,17 +445,44 @@ mod tests {
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
         let (one, two) = (session(), session());
-        let (one, two) = (one.shared.weak(), two.shared.weak());
-        driver.arm(at(20), &one, None);
-        driver.arm(at(30), &two, None);
-        driver.arm(at(10), &one, Some(at(20)));
+        let (one, two) = (&*one.shared, &*two.shared);
+        driver.arm(at(20), one, None);
+        driver.arm(at(30), two, None);
+        driver.arm(at(10), one, Some(at(20)));
         tokio::time::sleep_until(at(15)).await;
         assert_eq!(driver.0.alarms.lock().len(), 1);
         // Over, and nobody else's.
-        driver.disarm(at(10), &one);
-        driver.disarm(at(30), &one);
+        driver.disarm(at(10), one);
+        driver.disarm(at(30), one);
         assert_eq!(driver.0.alarms.lock().len(), 1);
-        driver.disarm(at(30), &two);
+        driver.disarm(at(30), two);
         assert!(driver.0.alarms.lock().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_due_in_one_millisecond_comes_in_the_order_of_building() {
+        let driver = Driver::new().unwrap();
+        let now = Instant::now();
+        let build = |count| -> Vec<Session> {
+            let build = |_| Session::builder(Silent).driver(&driver).build().unwrap();
+            (0..count).map(build).collect()
+        };
+        // The later ones find place before the earlier ones.
+        let before = build(50);
+        let mut sessions = build(50);
+        drop(before);
+        sessions.extend(build(50));
+        for (number, session) in sessions.iter().enumerate().rev() {
+            let within = Duration::from_nanos(1_000 * (number as u64 * 7 % 100));
+            driver.arm(now + within, &session.shared, None);
+        }
+        let due = driver.0.alarms.lock();
+        let order: Vec<_> = due.iter().map(|alarm| alarm.session.as_ptr()).collect();
+        let built: Vec<_> = sessions
+            .iter()
+            .map(|session| Arc::as_ptr(&session.shared))
+            .collect();
+        // The first is due at once, all others within a millisecond.
+        assert_eq!(order, built);
     }
 }

@@ -1,7 +1,7 @@
 //! The machine behind its lock, and everything that carries out what it says.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
@@ -32,7 +32,9 @@ use crate::sync::Notice;
 /// One session. Handles share it; tasks and timers refer to it weakly.
 pub(crate) struct Shared {
     pub(super) config: Config,
-    handles: AtomicUsize,
+    handles: AtomicU32,
+    /// Its place among the sessions of its driver.
+    number: u32,
     me: Weak<Self>,
     state: Mutex<State>,
 }
@@ -93,9 +95,11 @@ impl Shared {
             pacer: Pacer::new(schedule, seed),
             alarm: None,
         };
+        let number = config.driver.number();
         let shared = Arc::new_cyclic(|me| Self {
             config,
-            handles: AtomicUsize::new(0),
+            handles: AtomicU32::new(0),
+            number,
             me: me.clone(),
             state: Mutex::new(state),
         });
@@ -120,6 +124,10 @@ impl Shared {
 
     pub(super) fn weak(&self) -> Weak<Self> {
         self.me.clone()
+    }
+
+    pub(super) fn number(&self) -> u32 {
+        self.number
     }
 
     pub(super) fn provider(&self) -> &dyn Provider {
@@ -332,13 +340,13 @@ impl Shared {
         let before = state.alarm.replace(next);
         let before = before.map(|at| state.moments.instant(at));
         let at = state.moments.instant(next);
-        self.config.driver.arm(at, &self.me, before);
+        self.config.driver.arm(at, self, before);
     }
 
     fn stop_alarm(&self, state: &mut State) {
         if let Some(at) = state.alarm.take() {
             let at = state.moments.instant(at);
-            self.config.driver.disarm(at, &self.me);
+            self.config.driver.disarm(at, self);
         }
     }
 
