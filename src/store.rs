@@ -9,6 +9,8 @@ mod about;
 pub mod backend;
 mod change;
 #[cfg(feature = "stores")]
+mod draft;
+#[cfg(feature = "stores")]
 mod encrypted;
 #[cfg(feature = "stores")]
 mod envelope;

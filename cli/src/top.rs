@@ -25,8 +25,8 @@ use tokio::sync::{Notify, mpsc};
 
 use self::live::Names;
 use self::model::{Input, Model};
+use crate::accounts::Accounts;
 use crate::accounts::kept::Wake;
-use crate::accounts::{Accounts, stored};
 use crate::args::LoginArgs;
 use crate::failure::Failure;
 use crate::provider::Recipe;
@@ -193,10 +193,10 @@ async fn watch_store(args: &StoreArgs, json: bool) -> Result<(), Failure> {
     let store = stores::open(args)?;
     let title = moorline::store::backend::Backend::describe(store.backend());
     // What cannot be read at all is said before the screen is taken.
-    stored::sessions(&store, None).await?;
+    let records = watch::Records::open(Arc::new(store)).await?;
     let resync = Arc::new(Notify::new());
     let (sender, inputs) = mpsc::channel(WAITING);
-    let following = tokio::spawn(watch::follow(Arc::new(store), sender, resync.clone()));
+    let following = tokio::spawn(watch::follow(records, sender, resync.clone()));
     let acts = Acts {
         manager: None,
         resync,

@@ -8,6 +8,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::backend::{Backend, BackendError, Blob, Files, Slot};
+use super::draft::Draft;
 use super::envelope::{self, Content};
 use super::keys::{KeyError, KeyId, KeySet, KeySource};
 use super::records::{Entry, Protection, Records, Refusal, store_on_records, unavailable};
@@ -211,9 +212,9 @@ impl<B: Backend> EncryptedStore<B> {
                 Err(Refusal::Store(error)) => return Err(error),
             };
             let revision = found.next();
-            let bytes = envelope::encode(&name, &content, None)
-                .and_then(|plain| sealed.wrap(keys, slot, revision, plain))
-                .map_err(unavailable)?;
+            let encode = |to: &mut Draft| envelope::encode(&name, &content, None, to);
+            let bytes = sealed.wrap(keys, slot, revision, encode);
+            let bytes = bytes.map_err(unavailable)?;
             match backend.put(slot, Blob { revision, bytes }, found).await {
                 Ok(()) => {
                     sealed.note(slot, revision).await?;
@@ -365,9 +366,8 @@ impl Protection for Sealed {
         keys: &Arc<Keys>,
         slot: Slot,
         revision: Revision,
-        plain: Vec<u8>,
+        write: impl FnOnce(&mut Draft) -> Result<(), String>,
     ) -> Result<Vec<u8>, String> {
-        let plain = Zeroizing::new(plain);
         let id = keys.set.current();
         let cipher = keys
             .cipher(id)
@@ -377,7 +377,7 @@ impl Protection for Sealed {
             slot,
             revision: revision.number(),
         };
-        seal::seal(cipher, id, envelope::VERSION, place, &plain)
+        seal::seal(cipher, id, envelope::VERSION, place, write)
     }
 
     async fn unwrap(

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 pub use self::v1::export_v1;
+use super::draft::Draft;
 use super::fields::{Extra, Fields, without_text};
 use super::{Record, RecordName, Tombstone};
 
@@ -84,7 +85,8 @@ pub(super) fn encode(
     name: &RecordName,
     content: &Content,
     before: Option<&Extra>,
-) -> Result<Vec<u8>, String> {
+    to: &mut Draft,
+) -> Result<(), String> {
     #[derive(Serialize)]
     struct Outer<'a, T> {
         name: &'a RecordName,
@@ -96,7 +98,7 @@ pub(super) fn encode(
         Content::Tombstone(_) => None,
     };
     let envelope = v2::Envelope { content, extra };
-    serde_json::to_vec(&Outer { name, envelope })
+    serde_json::to_writer(to, &Outer { name, envelope })
         .map_err(|error| format!("the record cannot be written as JSON: {error}"))
 }
 

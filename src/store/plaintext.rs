@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::backend::{Backend, Blob, Slot};
+use super::draft::Draft;
 use super::envelope::Content;
 use super::records::{Entry, Protection, Records, Refusal, store_on_records};
 use super::{Record, RecordName, Revision, StoreError, StoreFuture, Stored, Tombstone};
@@ -82,8 +83,16 @@ impl Protection for Clear {
         Slot::new(digest.finalize().into())
     }
 
-    fn wrap(&self, (): &(), _: Slot, _: Revision, plain: Vec<u8>) -> Result<Vec<u8>, String> {
-        Ok(plain)
+    fn wrap(
+        &self,
+        (): &(),
+        _: Slot,
+        _: Revision,
+        write: impl FnOnce(&mut Draft) -> Result<(), String>,
+    ) -> Result<Vec<u8>, String> {
+        let mut plain = Draft::new();
+        write(&mut plain)?;
+        Ok(plain.into_bytes())
     }
 
     async fn unwrap(&self, (): &(), _: Slot, blob: Blob) -> Result<Zeroizing<Vec<u8>>, Refusal> {

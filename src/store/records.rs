@@ -6,6 +6,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::backend::{Backend, BackendError, Blob, Slot};
+use super::draft::Draft;
 use super::envelope::{self, Content};
 use super::fields::Extra;
 use super::{About, RecordName, Revision, StoreError, Stored};
@@ -85,13 +86,13 @@ pub(super) trait Protection: Send + Sync + 'static {
     /// Where a record stands.
     fn slot(&self, ready: &Self::Ready, name: &RecordName) -> Slot;
 
-    /// The bytes of an envelope. The error is a sentence.
+    /// The bytes of the envelope that `write` writes. The error is a sentence.
     fn wrap(
         &self,
         ready: &Self::Ready,
         slot: Slot,
         revision: Revision,
-        plain: Vec<u8>,
+        write: impl FnOnce(&mut Draft) -> Result<(), String>,
     ) -> Result<Vec<u8>, String>;
 
     /// The envelope in what stands somewhere.
@@ -196,9 +197,9 @@ impl<B: Backend, P: Protection> Records<B, P> {
             return Err(conflict(name, expected, found));
         }
         let revision = found.max(floor).next();
-        let bytes = envelope::encode(name, &content, kept.extra.as_deref())
-            .and_then(|plain| self.protection.wrap(&ready, slot, revision, plain))
-            .map_err(unavailable)?;
+        let encode = |to: &mut Draft| envelope::encode(name, &content, kept.extra.as_deref(), to);
+        let bytes = self.protection.wrap(&ready, slot, revision, encode);
+        let bytes = bytes.map_err(unavailable)?;
         let put = self
             .backend
             .put(slot, Blob { revision, bytes }, found)

@@ -137,6 +137,27 @@ pub(crate) async fn sessions(
     Ok(sessions)
 }
 
+/// Reads a session again. What its manager remembers of it stays as it was. Returns whether it
+/// still is a session that can be read: otherwise all are to be read again.
+pub(crate) async fn again(
+    store: &dyn Store,
+    session: &mut StoredSession,
+) -> Result<bool, StoreError> {
+    let loaded = store.load(&session.name).await;
+    let is_a_manager =
+        matches!(&loaded, Ok(Stored::Record { record, .. }) if &*record.provider == OWN_RECORD);
+    let Some(mut read) = read(session.name.clone(), loaded)? else {
+        return Ok(false);
+    };
+    if is_a_manager || matches!(read.content, Content::Unreadable(_)) {
+        return Ok(false);
+    }
+    read.active = session.active;
+    read.last_used = read.last_used.max(session.last_used);
+    *session = read;
+    Ok(true)
+}
+
 /// What one load found.
 fn read(
     name: RecordName,

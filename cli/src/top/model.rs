@@ -1,6 +1,7 @@
 //! What the live view shows: fed with what happens, changed by keys, asked by what draws. It knows
 //! no clock and no terminal.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 
 use moorline::Timestamp;
@@ -105,9 +106,15 @@ pub(crate) struct Model {
     rows: HashMap<RowId, Row>,
     shown: Vec<RowId>,
     outdated: bool,
+    /// They stand by rates that were not all zero.
+    rated: bool,
+    #[cfg(test)]
+    pub(super) sorted: usize,
     selected: Option<RowId>,
     cursor: usize,
     offset: usize,
+    /// How many rows fit.
+    height: usize,
     rate: Rate,
     recent: VecDeque<Happening>,
     paused: Option<Paused>,
@@ -126,9 +133,13 @@ impl Model {
             rows: HashMap::new(),
             shown: Vec::new(),
             outdated: false,
+            rated: false,
+            #[cfg(test)]
+            sorted: 0,
             selected: None,
             cursor: 0,
             offset: 0,
+            height: 0,
             rate: Rate::default(),
             recent: VecDeque::new(),
             paused: None,
@@ -156,12 +167,7 @@ impl Model {
         };
         match input {
             Input::Session(id, facts) => match self.rows.get_mut(&id) {
-                Some(row) => {
-                    let last = row.facts.last_active.max(facts.last_active);
-                    row.facts = *facts;
-                    row.facts.last_active = last;
-                    row.settle();
-                }
+                Some(row) => row.update(*facts),
                 None => {
                     self.rows.insert(id, Row::new(*facts));
                 }
@@ -180,7 +186,7 @@ impl Model {
             }
             Input::Renamed { from, to } => {
                 if let Some(mut row) = self.rows.remove(&from) {
-                    row.facts.account = name(&to);
+                    row.rename(name(&to));
                     self.rows.insert(to.clone(), row);
                 }
                 if self.selected.as_ref() == Some(&from) {
@@ -246,31 +252,35 @@ impl Model {
     /// Brings what is shown up to date: filtered, sorted, the selection where it was.
     pub(crate) fn arrange(&mut self, now: Timestamp) {
         let now = self.time(now);
-        // What depends on the time is sorted whenever it is drawn.
-        if self.outdated || self.sort == Sort::Rate {
+        // Rates depend on the time, unless there are none.
+        let rated = self.sort == Sort::Rate && self.rate.per_second(now) > 0.0;
+        if self.outdated || rated || self.rated {
             let wanted = self.filter.to_lowercase();
             let rows = self.rows.iter();
             let mut shown: Vec<_> = rows.filter(|(_, row)| matches(row, &wanted)).collect();
-            let title = |row: &Row| row.facts.title().to_lowercase();
             match self.sort {
-                Sort::Account => shown.sort_by_cached_key(|(id, row)| (title(row), (*id).clone())),
+                Sort::Account => shown.sort_by_cached_key(|&(id, row)| (row.order(), id)),
                 Sort::Status => {
-                    shown.sort_by_cached_key(|(_, row)| (row.facts.phase, title(row)));
+                    shown.sort_by_cached_key(|&(id, row)| (row.facts.phase, row.order(), id));
                 }
-                Sort::Expiry => shown.sort_by_cached_key(|(_, row)| {
+                Sort::Expiry => shown.sort_by_cached_key(|&(id, row)| {
                     let at = row.facts.expires_at;
-                    (at.is_none(), at, title(row))
+                    (at.is_none(), at, row.order(), id)
                 }),
-                Sort::Activity => shown.sort_by_cached_key(|(_, row)| {
-                    (std::cmp::Reverse(row.facts.last_active), title(row))
+                Sort::Activity => shown.sort_by_cached_key(|&(id, row)| {
+                    (Reverse(row.facts.last_active), row.order(), id)
                 }),
-                Sort::Rate => shown.sort_by_cached_key(|(_, row)| {
+                Sort::Rate => shown.sort_by_cached_key(|&(id, row)| {
                     let tenths = (row.rate.per_second(now) * 10.0) as u64;
-                    (std::cmp::Reverse(tenths), title(row))
+                    (Reverse(tenths), row.order(), id)
                 }),
             }
             self.shown = shown.into_iter().map(|(id, _)| id.clone()).collect();
-            self.outdated = false;
+            (self.outdated, self.rated) = (false, rated);
+            #[cfg(test)]
+            {
+                self.sorted += 1;
+            }
         }
         let selected = self.selected.as_ref();
         if selected.is_some() && self.shown.get(self.cursor) == selected {
@@ -298,11 +308,16 @@ impl Model {
 
     /// The rows that fit into `height` lines, the selected one among them.
     pub(crate) fn visible(&mut self, height: usize) -> Vec<(&RowId, &Row)> {
+        self.height = height;
         let most = self.shown.len().saturating_sub(height);
         let first = (self.cursor + 1).saturating_sub(height);
         self.offset = self.offset.clamp(first, self.cursor.max(first)).min(most);
-        let ids = self.shown.iter().skip(self.offset).take(height);
-        ids.filter_map(|id| self.rows.get_key_value(id)).collect()
+        self.in_view().collect()
+    }
+
+    fn in_view(&self) -> impl Iterator<Item = (&RowId, &Row)> {
+        let ids = self.shown.iter().skip(self.offset).take(self.height);
+        ids.filter_map(|id| self.rows.get_key_value(id))
     }
 
     pub(crate) fn selected(&self) -> Option<(&RowId, &Row)> {
@@ -351,10 +366,14 @@ impl Model {
         self.recent.iter()
     }
 
-    /// Whether a tenth of a second changes what is shown.
+    /// Whether a tenth of a second changes what was drawn last.
     pub(crate) fn counts_down(&self, now: Timestamp) -> bool {
-        let mut waits = self.rows.values().filter_map(|row| row.wait);
-        !self.is_paused() && waits.any(|wait| wait.until > now)
+        let soon = |row: &Row| row.wait.is_some_and(|wait| wait.is_soon(now));
+        !self.is_paused()
+            && match self.mode {
+                Mode::Details => self.selected().is_some_and(|(_, row)| soon(row)),
+                _ => self.in_view().any(|(_, row)| soon(row)),
+            }
     }
 
     #[cfg(test)]

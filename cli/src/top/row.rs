@@ -180,6 +180,8 @@ pub(crate) struct Wait {
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) facts: Facts,
+    /// Its title as it is sorted: put down, as thousands are sorted at a time.
+    order: String,
     pub(crate) wait: Option<Wait>,
     pub(crate) rate: Rate,
     pub(crate) events: VecDeque<Happening>,
@@ -188,11 +190,32 @@ pub(crate) struct Row {
 impl Row {
     pub(crate) fn new(facts: Facts) -> Self {
         Self {
+            order: facts.title().to_lowercase(),
             facts,
             wait: None,
             rate: Rate::default(),
             events: VecDeque::new(),
         }
+    }
+
+    /// What it stands by in the order of accounts.
+    pub(crate) fn order(&self) -> &str {
+        &self.order
+    }
+
+    /// What is known of it now.
+    pub(crate) fn update(&mut self, facts: Facts) {
+        let last = self.facts.last_active.max(facts.last_active);
+        self.order = facts.title().to_lowercase();
+        self.facts = facts;
+        self.facts.last_active = last;
+        self.settle();
+    }
+
+    /// It acts for somebody else from now on.
+    pub(crate) fn rename(&mut self, account: String) {
+        self.facts.account = account;
+        self.order = self.facts.title().to_lowercase();
     }
 
     pub(crate) fn happened(&mut self, happening: Happening) {
@@ -232,7 +255,7 @@ impl Row {
     }
 
     /// What was missed may have ended the wait.
-    pub(crate) fn settle(&mut self) {
+    fn settle(&mut self) {
         if !matches!(self.facts.phase, Phase::Connecting | Phase::Reconnecting) {
             self.wait = None;
         }
@@ -286,10 +309,20 @@ impl Rate {
     }
 }
 
+/// From how many seconds on a wait is no longer shown to a tenth of one.
+const TENTHS: u64 = 10;
+
+impl Wait {
+    /// Whether it is shown to a tenth of a second, now or by the next second.
+    pub(crate) fn is_soon(self, now: Timestamp) -> bool {
+        self.until > now && self.until.saturating_since(now).as_secs() <= TENTHS
+    }
+}
+
 /// How long it is until something happens, to a tenth of a second when it is soon.
 pub(crate) fn countdown(left: Duration) -> String {
     match left.as_secs() {
-        0..10 => format!("{:.1}s", left.as_secs_f64()),
+        0..TENTHS => format!("{:.1}s", left.as_secs_f64()),
         _ => brief(left),
     }
 }

@@ -1,5 +1,6 @@
 //! What is drawn.
 
+use super::super::model::Sort;
 use super::super::row::{Rate, Wait, brief, countdown};
 use super::*;
 
@@ -63,6 +64,7 @@ fn waits_count_down_and_a_view_that_stands_still_does_not() {
     assert!(!model.counts_down(noon()));
     let until = after(4.2);
     model.waits(&id("b"), Wait { attempt: 3, until });
+    screen(&mut model, (80, 12), noon());
     assert!(model.counts_down(noon()));
     assert!(!model.counts_down(after(4.2)), "it is over");
     let note = |model: &mut Model, now| {
@@ -100,6 +102,7 @@ fn a_wait_whose_end_was_missed_ends_with_what_the_session_is() {
     let until = after(4.2);
     model.waits(&id("b"), Wait { attempt: 3, until });
     model.feed(session("b", Phase::Reconnecting));
+    screen(&mut model, (80, 12), noon());
     assert!(model.counts_down(noon()));
     model.feed(session("b", Phase::Connected));
     assert!(!model.counts_down(noon()));
@@ -153,6 +156,58 @@ fn of_thousands_only_those_that_fit_are_looked_at() {
         lines[3].contains("party4981"),
         "it scrolls only where it must: {lines:?}"
     );
+}
+
+#[test]
+fn thousands_are_sorted_when_that_can_change_something() {
+    let mut model = Model::new("many", true);
+    for number in 0..5000 {
+        model.feed(session(&format!("party{number:04}"), Phase::Connected));
+    }
+    let sorted = |model: &mut Model, from: f64| {
+        let before = model.sorted;
+        for second in 0..20 {
+            screen(model, (80, 30), after(from + f64::from(second)));
+        }
+        model.sorted - before
+    };
+    for sort in [
+        Sort::Account,
+        Sort::Status,
+        Sort::Expiry,
+        Sort::Activity,
+        Sort::Rate,
+    ] {
+        model.sort = sort;
+        model.rearrange();
+        assert_eq!(sorted(&mut model, 0.0), 1, "{sort:?}");
+    }
+    // A rate changes for ten seconds, and then once more: to nothing.
+    model.feed(happened("party4999", after(20.0), "revision 2, stored"));
+    assert!(screen(&mut model, (80, 30), after(20.0))[3].contains("party4999"));
+    assert_eq!(sorted(&mut model, 21.0), 10);
+    assert!(screen(&mut model, (80, 30), after(41.0))[3].contains("party0000"));
+}
+
+#[test]
+fn only_a_wait_that_is_seen_and_soon_over_is_drawn_ten_times_a_second() {
+    let mut model = Model::new("many", true);
+    for number in 0..5000 {
+        model.feed(session(&format!("party{number:04}"), Phase::Reconnecting));
+    }
+    let waits = |model: &mut Model, name: &str, seconds: f64| {
+        let until = after(seconds);
+        model.waits(&id(name), Wait { attempt: 1, until });
+        screen(model, (80, 30), noon());
+        model.counts_down(noon())
+    };
+    assert!(!waits(&mut model, "party4999", 4.0), "it is out of sight");
+    assert!(!waits(&mut model, "party0000", 30.0), "seconds are enough");
+    assert!(waits(&mut model, "party0001", 4.0));
+    model.mode = super::super::model::Mode::Details;
+    assert!(!model.counts_down(noon()), "another one is looked at");
+    model.select(1);
+    assert!(model.counts_down(noon()));
 }
 
 #[test]

@@ -8,12 +8,12 @@ use moorline::manager::SessionKey;
 use moorline::policy::Backoff;
 use moorline::provider::ErrorKind;
 use moorline::store::{
-    Change, Changes, MemoryStore, Record, RecordName, Revision, Store, StoreFuture, Stored,
+    Change, Changes, MemoryStore, Record, RecordName, Revision, Slot, Store, StoreFuture, Stored,
     Tombstone,
 };
 use moorline::{Account, DisconnectReason, Identity, Policy, ProviderError, SessionManager};
 use moorline_scripted::ScriptedWallet;
-use tokio::sync::mpsc::{Receiver, UnboundedReceiver, channel, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::sync::{Mutex, Notify};
 use tokio::time::timeout;
 
@@ -73,6 +73,7 @@ async fn a_manager_is_followed_through_a_life() {
     assert_eq!(row.facts.phase, Phase::Reconnecting);
     let at = lost.saturating_add(Duration::from_secs(2));
     assert_eq!(row.note(at), "try 1 in 3.0s");
+    listed(&mut model, at);
     assert!(model.counts_down(at));
     let told = lines::object(&model, at);
     assert_eq!(told["sessions"][0]["status"], "reconnecting");
@@ -188,7 +189,8 @@ async fn a_store_that_tells_nothing_is_read_now_and_then() {
         .unwrap();
     let (sender, mut inputs) = channel(4);
     let shared: Arc<dyn Store> = Arc::new(store.clone());
-    tokio::spawn(watch::follow(shared, sender, Arc::default()));
+    let records = watch::Records::open(shared).await.unwrap();
+    tokio::spawn(watch::follow(records, sender, Arc::default()));
     let mut model = Model::new("test", false);
     let look = Duration::from_millis(1500);
     let next = async |model: &mut Model, inputs: &mut Receiver<_>| {
@@ -233,10 +235,39 @@ struct Telling {
     inner: MemoryStore,
     changes: Mutex<Option<UnboundedReceiver<Change>>>,
     lists: AtomicUsize,
+    loads: AtomicUsize,
+}
+
+impl Telling {
+    fn new() -> (Arc<Self>, UnboundedSender<Change>) {
+        let (change, changes) = unbounded_channel();
+        let store = Self {
+            inner: MemoryStore::new(),
+            changes: Mutex::new(Some(changes)),
+            lists: AtomicUsize::new(0),
+            loads: AtomicUsize::new(0),
+        };
+        (Arc::new(store), change)
+    }
+
+    /// How often it was read since the last time: as a whole, and one record.
+    fn reads(&self) -> (usize, usize) {
+        let reads = |count: &AtomicUsize| count.swap(0, Ordering::Relaxed);
+        (reads(&self.lists), reads(&self.loads))
+    }
+}
+
+/// Names of at most 32 letters stand under themselves.
+fn slot(name: &RecordName) -> Slot {
+    let letters = name.as_str().as_bytes();
+    Slot::new(std::array::from_fn(|index| {
+        letters.get(index).copied().unwrap_or_default()
+    }))
 }
 
 impl Store for Telling {
     fn load<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Stored> {
+        self.loads.fetch_add(1, Ordering::Relaxed);
         self.inner.load(name)
     }
 
@@ -263,6 +294,10 @@ impl Store for Telling {
         self.inner.list()
     }
 
+    fn slot<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Option<Slot>> {
+        Box::pin(async move { Ok(Some(slot(name))) })
+    }
+
     fn changes(&self) -> Option<Changes> {
         let mut changes = self.changes.try_lock().ok()?.take()?;
         let stream = futures_util::stream::poll_fn(move |cx| changes.poll_recv(cx));
@@ -272,22 +307,15 @@ impl Store for Telling {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_tells_is_read_when_it_does() {
-    let (change, changes) = unbounded_channel();
-    let store = Arc::new(Telling {
-        inner: MemoryStore::new(),
-        changes: Mutex::new(Some(changes)),
-        lists: AtomicUsize::new(0),
-    });
+    let (store, change) = Telling::new();
     let (sender, mut inputs) = channel(4);
-    tokio::spawn(watch::follow(store.clone(), sender, Arc::default()));
+    let records = watch::Records::open(store.clone()).await.unwrap();
+    tokio::spawn(watch::follow(records, sender, Arc::default()));
     let mut model = Model::new("test", false);
     change.send(Change::Resync).unwrap();
     tokio::time::sleep(Duration::from_secs(60)).await;
     settle(&mut model, &mut inputs).await;
-    assert!(
-        store.lists.load(Ordering::Relaxed) <= 2,
-        "it is not read for nothing"
-    );
+    assert!(store.reads().0 <= 2, "it is not read for nothing");
 
     store
         .save(&"bob".into(), record("bob"), Revision::NONE)
@@ -315,4 +343,63 @@ async fn a_store_that_tells_is_read_when_it_does() {
     let waited = timeout(Duration::from_secs(3), settle(&mut model, &mut inputs)).await;
     assert!(waited.is_ok());
     assert!(model.row(&id("carol")).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_records_only_those_that_changed_are_read_again() {
+    let (store, change) = Telling::new();
+    let name = |number: usize| RecordName::from(format!("party{number:04}"));
+    for number in 0..1000 {
+        let name = name(number);
+        let record = record(name.as_str());
+        store.save(&name, record, Revision::NONE).await.unwrap();
+    }
+    change.send(Change::Resync).unwrap();
+    let records = watch::Records::open(store.clone()).await.unwrap();
+    let (sender, mut inputs) = channel(4);
+    tokio::spawn(watch::follow(records, sender, Arc::default()));
+    let mut model = Model::new("test", false);
+    settle(&mut model, &mut inputs).await;
+    assert_eq!(model.total(), 1000);
+    assert_eq!(
+        store.reads(),
+        (1, 1000),
+        "what was told before is read with it"
+    );
+
+    // One that was written, and told of twice; and one that was read already.
+    let written = |number: usize, revision: u64| {
+        let revision = Revision::new(revision);
+        let slot = slot(&name(number));
+        change.send(Change::Written { slot, revision }).unwrap();
+    };
+    let again = record("party0007").expiring_at(Timestamp::MAX);
+    let saved = store.save(&name(7), again, Revision::new(1)).await.unwrap();
+    written(7, saved.number());
+    written(7, saved.number());
+    written(8, 1);
+    settle(&mut model, &mut inputs).await;
+    assert_eq!(store.reads(), (0, 1));
+    let told: Vec<_> = model.recent().map(Happening::name).collect();
+    assert_eq!(told, ["record:written"]);
+    let row = model.row(&id("party0007")).unwrap();
+    assert_eq!(row.facts.expires_at, Some(Timestamp::MAX));
+
+    // It ends.
+    let end = Tombstone::new(DisconnectReason::User, noon());
+    let ended = store.erase(&name(7), end, saved).await.unwrap();
+    written(7, ended.number());
+    settle(&mut model, &mut inputs).await;
+    assert_eq!(store.reads(), (0, 1));
+    let row = model.row(&id("party0007")).unwrap();
+    assert_eq!(row.facts.phase, Phase::Ended);
+
+    // One that nobody knows yet: all are read.
+    let zoe = "zoe".into();
+    let revision = store.save(&zoe, record("zoe"), Revision::NONE);
+    let (slot, revision) = (slot(&zoe), revision.await.unwrap());
+    change.send(Change::Written { slot, revision }).unwrap();
+    settle(&mut model, &mut inputs).await;
+    assert_eq!(store.reads(), (1, 1001));
+    assert!(model.row(&id("zoe")).is_some());
 }
