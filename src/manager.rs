@@ -56,6 +56,7 @@ mod error;
 mod event;
 mod hydration;
 mod inner;
+mod insist;
 mod joining;
 mod key;
 mod managed;
@@ -480,6 +481,9 @@ impl SessionManager {
                 });
             }
             inner.quiet().await;
+            if !inner.say().await {
+                tracing::warn!("not every disconnect could be stored: see the reports of logouts");
+            }
             inner.release_all().await;
             chores.abort();
             if let Some(store) = &inner.config.store
@@ -507,6 +511,9 @@ impl Inner {
     /// Lets go of everything. Handles of sessions are dropped where nothing is locked.
     fn finish(&self) {
         drop(self.stop_hydration());
+        if let Some(cluster) = self.cluster() {
+            cluster.stop();
+        }
         let gone = {
             let mut state = self.lock();
             let watch = std::mem::replace(&mut state.active_watch, watch::Sender::new(None));

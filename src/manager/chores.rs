@@ -10,8 +10,7 @@ use super::builder::IdleAction;
 use super::event::{CloseReason, ManagerEventKind};
 use super::inner::Inner;
 use super::key::own_name;
-use super::place::Place;
-use super::state::{Chore, Entry, State};
+use super::state::{Chore, Entry, Owned, State};
 use crate::clock::millis;
 use crate::session::DisconnectReport;
 use crate::snapshot::DisconnectReason;
@@ -108,6 +107,7 @@ impl Inner {
     /// Ends a session that has left, at the wallet too.
     pub(super) async fn end(self: &Arc<Self>, id: u64, mut entry: Entry) -> DisconnectReport {
         let owned = entry.owned();
+        let (said, created) = (self.times.wall(), entry.usage.about().created_at);
         let Some(session) = entry.session.take() else {
             return DisconnectReport::default();
         };
@@ -115,8 +115,10 @@ impl Inner {
         let end = self.spawn(async move {
             let report = session.disconnect().await;
             session.close().await;
-            if report.not_persisted.is_some() {
-                inner.insist(&owned);
+            if report.not_persisted.is_some()
+                && let Some(name) = owned.as_ref().and_then(|owned| owned.name.clone())
+            {
+                inner.insist(name, said, created);
             }
             inner.release(id, owned, &report).await;
             report
@@ -125,23 +127,18 @@ impl Inner {
     }
 
     /// A session has ended.
-    pub(super) async fn release(
-        &self,
-        id: u64,
-        owned: Option<(RecordName, Arc<Place>)>,
-        report: &DisconnectReport,
-    ) {
+    pub(super) async fn release(&self, id: u64, owned: Option<Owned>, report: &DisconnectReport) {
         {
             let mut state = self.lock();
             state.release(id, owned.as_ref());
             // Its record says so now; if not, it is at least not restored here.
-            if let Some((name, _)) = &owned
+            if let Some(name) = owned.as_ref().and_then(|owned| owned.name.as_ref())
                 && report.not_persisted.is_none()
             {
                 state.memory.forgotten.remove(name);
             }
         }
-        if let Some(gate) = owned.as_ref().and_then(|(_, place)| place.gate()) {
+        if let Some(gate) = owned.as_ref().and_then(|owned| owned.place.gate()) {
             gate.right().release().await;
         }
     }
@@ -190,7 +187,7 @@ impl Inner {
                 // Never at once again: the active one may be idle for ever.
                 let left = if left.is_zero() { after } else { left };
                 let turns = state.idle_turns.as_mut()?;
-                turns.take_turn(id, now + millis(left).max(1));
+                turns.take_turn(id, now.saturating_add(millis(left).max(1)));
             }
         }
     }

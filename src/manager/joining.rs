@@ -28,7 +28,7 @@ impl Observe for Inner {
 
 /// A session that has not joined yet. Dropped, nothing is left of it.
 pub(super) struct Started {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
     pub(super) id: u64,
     pub(super) session: Session,
     pub(super) place: Option<Arc<Place>>,
@@ -83,16 +83,24 @@ impl Inner {
         let (session, place) = built.inspect_err(|_| {
             self.lock().entries.remove(id);
         })?;
-        if let Some(entry) = self.lock().entries.get_mut(id) {
-            entry.session = Some(session.clone());
-            entry.place.clone_from(&place);
-        }
-        Ok(Started {
+        let started = Started {
             inner: self.clone(),
             id,
             session,
             place,
-        })
+        };
+        // What was closed or cleared meanwhile knows nothing of it.
+        let mut state = self.lock();
+        let gone = state.closed;
+        if let Some(entry) = state.entries.get_mut(id).filter(|_| !gone) {
+            entry.session = Some(started.session.clone());
+            entry.place.clone_from(&started.place);
+            drop(state);
+            return Ok(started);
+        }
+        drop(state);
+        let cleared = ManagerError::Connect(ConnectError::Cancelled(DisconnectReason::Closed));
+        Err(if gone { ManagerError::Closed } else { cleared })
     }
 
     fn build(
@@ -210,13 +218,15 @@ impl Inner {
         })
     }
 
-    /// A stored session joins before it is restored. `false` if another stands for its account.
+    /// A stored session joins before it is restored. `false` if another stands for its account, or
+    /// everything was cleared since `era`.
     pub(super) fn join_stored(
         &self,
         started: &Started,
         identity: Identity,
         name: RecordName,
         active: bool,
+        era: u64,
     ) -> Result<bool, ManagerError> {
         self.with(|state| {
             if state.closed {
@@ -228,7 +238,7 @@ impl Inner {
             };
             let read_only = entry.is_read_only();
             let key = Arc::new(SessionKey::new(identity, entry.kind.clone()));
-            if state.twin(&key, id).is_some() {
+            if state.era() != Some(era) || state.twin(&key, id).is_some() {
                 return Ok(false);
             }
             if let Some(max_sessions) = self.config.max_sessions

@@ -174,10 +174,7 @@ impl Inner {
         let (told, mut done) = mpsc::unbounded_channel();
         let all = self.clone().restore_all(store, plan, told, nobody_waits);
         let all = self.runtime.spawn(all);
-        self.with(|state| {
-            state.restores.retain(|restore| !restore.is_finished());
-            state.restores.push(all.abort_handle());
-        });
+        self.until_the_end(all.abort_handle());
         let mut report = RestoreReport::default();
         loop {
             let next = match limit {
@@ -303,7 +300,8 @@ impl Inner {
             let mut state = self.lock();
             if self.cluster().is_some() {
                 // Others may have logged in again.
-                state.memory.forgotten.clear();
+                let memory = &mut state.memory;
+                memory.forgotten.retain(|name| memory.unsaid.has(name));
             }
             let forgotten = &state.memory.forgotten;
             names.retain(|name| state.owner(name).is_none() && !forgotten.contains(name));
@@ -373,6 +371,9 @@ impl Inner {
         task: Task,
         permit: OwnedSemaphorePermit,
     ) -> (Option<Arc<SessionKey>>, Restored) {
+        let Some(era) = self.lock().era() else {
+            return (None, Restored::Ended);
+        };
         let record = match self.read(store, &task.record).await {
             Ok(record) => record,
             Err(restored) => return (None, restored),
@@ -416,13 +417,14 @@ impl Inner {
         {
             return (Some(key), refused.into());
         }
-        match self.join_stored(&started, key.identity(), task.record, task.active) {
+        match self.join_stored(&started, key.identity(), task.record, task.active, era) {
             Ok(true) => {
                 if let Some(previous) = task.taken_over {
                     self.tell_taken_over(&started, previous);
                 }
             }
             Err(ManagerError::Full { .. }) => return (Some(key), Restored::Full),
+            Ok(false) if self.lock().era() != Some(era) => return (Some(key), Restored::Ended),
             Ok(false) | Err(_) => return (Some(key), Restored::Superseded),
         }
         // One that takes long goes on, and makes room for others.

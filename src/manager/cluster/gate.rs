@@ -49,6 +49,20 @@ impl Gate {
         }
     }
 
+    /// As [`hold`](Self::hold), for a session that has moved to this name, unless it has moved on
+    /// or is over.
+    pub(super) async fn arrive(&self, name: &RecordName, claim: Arc<Claim>) {
+        if self.right.is_moving_to(name) {
+            // Before anything that waits for the lease goes on.
+            self.provider.fenced(&claim.lease.fence());
+        }
+        let left = self.right.arrive(claim);
+        if let Some(fence) = self.right.fence() {
+            self.provider.fenced(&fence);
+        }
+        left.release().await;
+    }
+
     /// What stands under this name now is known: the end of an earlier session, for one.
     pub(super) async fn catch_up(&self, name: &RecordName) -> Result<(), StoreError> {
         let revision = match self.store.load(name).await {
