@@ -22,6 +22,9 @@ const RETRY_CAP: Duration = Duration::from_secs(60);
 /// How often it is written for nothing but who logged in last.
 const LIST_PACE: Duration = Duration::from_secs(1);
 
+/// A list of all names may take as long as this many calls.
+const LIST_DEADLINES: u32 = 60;
+
 /// When the manager's own record is written again.
 #[derive(Default)]
 struct Pace {
@@ -249,12 +252,30 @@ impl Inner {
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let deadline = self.config.policy.deadlines.storage;
-        match tokio::time::timeout(deadline, call).await {
-            Ok(result) => result,
-            Err(_) => Err(StoreError::Unavailable {
-                reason: format!("no answer within {} ms", deadline.as_millis()).into(),
-            }),
+        within(self.config.policy.deadlines.storage, call).await
+    }
+
+    /// All names of a store. How long that takes follows from how many there are: whether the store
+    /// is there is asked first.
+    pub(super) async fn list(&self, store: &dyn Store) -> Result<Vec<RecordName>, StoreError> {
+        let own = own_name(&self.config.namespace);
+        match self.within_deadline(store.load(&own)).await {
+            Ok(_) | Err(StoreError::Unreadable { .. }) => {}
+            Err(error) => return Err(error),
         }
+        let deadline = self.config.policy.deadlines.storage;
+        within(deadline.saturating_mul(LIST_DEADLINES), store.list()).await
+    }
+}
+
+async fn within<T>(
+    deadline: Duration,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(deadline, call).await {
+        Ok(result) => result,
+        Err(_) => Err(StoreError::Unavailable {
+            reason: format!("no answer within {} ms", deadline.as_millis()).into(),
+        }),
     }
 }

@@ -291,7 +291,7 @@ impl Inner {
     async fn plan(&self, store: &dyn Store) -> Result<Plan, StoreError> {
         let own = self.within_deadline(self.load_own(store)).await?;
         let prefix = session_prefix(&self.config.namespace);
-        let listed = self.within_deadline(store.list()).await?;
+        let listed = self.list(store).await?;
         let mut names: BTreeSet<RecordName> = listed.into_iter().collect();
         // What cannot be read is in no list, and is reported.
         names.extend(own.listed.keys().cloned());

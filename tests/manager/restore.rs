@@ -1,16 +1,19 @@
 //! Many sessions come back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use moorline::manager::{ManagerEventKind, NextActive, RestoreReport, Restored};
 use moorline::provider::{ErrorKind, ProviderError, ProviderPayload};
 use moorline::session::RestoreOutcome;
-use moorline::store::{MemoryStore, Record, Revision, Store, Stored};
+use moorline::store::backend::Memory;
+use moorline::store::{MemoryStore, PlaintextStore, Record, Revision, Store, Stored};
 use moorline::{Account, Identity, Timestamp};
-use moorline_scripted::{Behaviour, On};
+use moorline_scripted::{Behaviour, On, ScriptedWallet};
 use serde_json::Value;
 
 use crate::support::{accounts, active, name, own, published, settle, stored, wallet};
+use crate::wire::Wire;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -285,4 +288,37 @@ async fn many_come_back_in_the_order_of_their_own_records() {
     expected.extend((3..99).rev().map(|number| name(&format!("{number:03}"))));
     expected.push(name("000"));
     assert_eq!(order, expected);
+}
+
+/// How long a list takes follows from how many there are, and how far away they stand.
+#[tokio::test(start_paused = true)]
+async fn many_come_back_from_a_store_that_is_far_away() {
+    let wire = Wire::new(&Memory::new());
+    let store = Arc::new(PlaintextStore::new(wire.clone()));
+    for number in 0..2_000 {
+        let account = format!("user-{number}");
+        let accounts = vec![Account::primary(account.clone())];
+        let network = Some("canton:scripted".into());
+        let record = Record::new("scripted", accounts, network, Timestamp::EPOCH);
+        store
+            .save(&name(&account), record, Revision::NONE)
+            .await
+            .unwrap();
+    }
+    // One after the other, a list of them takes forty seconds; a call may take five seconds.
+    wire.delay(Duration::from_millis(20));
+    let builder = crate::support::builder().store_dyn(store.clone());
+    let builder = builder.provider("scripted", |record| {
+        let account = record.accounts[0].id.clone();
+        Ok(Arc::new(
+            ScriptedWallet::new().accounts([account.as_str()]).build().0,
+        ))
+    });
+    let manager = builder.restore_at_once(256, SECOND).build().unwrap();
+    assert_eq!(manager.restore().await.unwrap().restored(), 2_000);
+    // One that does not answer at all is not waited for that long.
+    wire.cut(true);
+    let begun = tokio::time::Instant::now();
+    manager.restore().await.unwrap_err();
+    assert!(begun.elapsed() <= 10 * SECOND, "{:?}", begun.elapsed());
 }

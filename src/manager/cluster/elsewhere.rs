@@ -121,7 +121,7 @@ impl Inner {
             Who::Key(key) => return Ok((key.clone(), key.record_name(namespace))),
             Who::Account(account) => account,
         };
-        let names = self.within_deadline(cluster.store.list()).await;
+        let names = self.list(&*cluster.store).await;
         let names = names.map_err(store_error)?;
         let prefix = session_prefix(namespace);
         let keys = names.iter().filter_map(|name| {
