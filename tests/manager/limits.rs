@@ -98,6 +98,8 @@ async fn a_time_without_end_closes_nobody_and_keeps_nothing_from_being_done() {
     let (provider, control) = wallet("a");
     manager.logout("a").await.unwrap();
     manager.login(provider).await.unwrap();
+    settle().await;
+    assert!(matches!(store.peek(&name("a")), Stored::Record { .. }));
     // What is done beside still is.
     control.change_accounts(vec![moorline::Account::primary("c")]);
     settle().await;
