@@ -232,6 +232,10 @@ impl SessionManager {
     /// Logs an account out: its session ends at the wallet and is removed from the store. If it
     /// was active, the manager's [`NextActive`] says who is next, in the same step.
     ///
+    /// What the store cannot be told now
+    /// ([`DisconnectReport::not_persisted`](crate::session::DisconnectReport::not_persisted)) it is
+    /// told once it can be reached, when the manager is closed at the latest.
+    ///
     /// # Errors
     ///
     /// [`ManagerError::NotFound`] or [`ManagerError::Ambiguous`].
