@@ -257,12 +257,19 @@ impl Inner {
 
     /// All names of a store. How long that takes follows from how many there are: whether the store
     /// is there is asked first.
-    pub(super) async fn list(&self, store: &dyn Store) -> Result<Vec<RecordName>, StoreError> {
+    pub(super) async fn list_if_there(
+        &self,
+        store: &dyn Store,
+    ) -> Result<Vec<RecordName>, StoreError> {
         let own = own_name(&self.config.namespace);
         match self.within_deadline(store.load(&own)).await {
-            Ok(_) | Err(StoreError::Unreadable { .. }) => {}
-            Err(error) => return Err(error),
+            Ok(_) | Err(StoreError::Unreadable { .. }) => self.list(store).await,
+            Err(error) => Err(error),
         }
+    }
+
+    /// All names of a store that has just answered.
+    pub(super) async fn list(&self, store: &dyn Store) -> Result<Vec<RecordName>, StoreError> {
         let deadline = self.config.policy.deadlines.storage;
         within(deadline.saturating_mul(LIST_DEADLINES), store.list()).await
     }

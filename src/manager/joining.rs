@@ -218,8 +218,8 @@ impl Inner {
         })
     }
 
-    /// A stored session joins before it is restored. `false` if another stands for its account, or
-    /// everything was cleared since `era`.
+    /// A stored session joins before it is restored. `false` if another stands for its account;
+    /// [`ManagerError::NotFound`] if it was logged out, or everything was cleared since `era`.
     pub(super) fn join_stored(
         &self,
         started: &Started,
@@ -238,7 +238,13 @@ impl Inner {
             };
             let read_only = entry.is_read_only();
             let key = Arc::new(SessionKey::new(identity, entry.kind.clone()));
-            if state.era() != Some(era) || state.twin(&key, id).is_some() {
+            // A logout that is not written yet counts more than what is.
+            let forgotten = state.memory.forgotten.contains(&name);
+            if forgotten || state.era() != Some(era) {
+                let who = SessionKey::clone(&key).into();
+                return Err(ManagerError::NotFound { who });
+            }
+            if state.twin(&key, id).is_some() {
                 return Ok(false);
             }
             if let Some(max_sessions) = self.config.max_sessions

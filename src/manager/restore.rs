@@ -291,7 +291,10 @@ impl Inner {
     async fn plan(&self, store: &dyn Store) -> Result<Plan, StoreError> {
         let own = self.within_deadline(self.load_own(store)).await?;
         let prefix = session_prefix(&self.config.namespace);
-        let listed = self.list(store).await?;
+        let listed = match self.cluster() {
+            Some(_) => self.list_if_there(store).await?,
+            None => self.list(store).await?,
+        };
         let mut names: BTreeSet<RecordName> = listed.into_iter().collect();
         // What cannot be read is in no list, and is reported.
         names.extend(own.listed.keys().cloned());
@@ -424,7 +427,7 @@ impl Inner {
                 }
             }
             Err(ManagerError::Full { .. }) => return (Some(key), Restored::Full),
-            Ok(false) if self.lock().era() != Some(era) => return (Some(key), Restored::Ended),
+            Err(ManagerError::NotFound { .. }) => return (Some(key), Restored::Ended),
             Ok(false) | Err(_) => return (Some(key), Restored::Superseded),
         }
         // One that takes long goes on, and makes room for others.

@@ -262,7 +262,7 @@ impl Inner {
             return Ok(Vec::new());
         };
         let prefix = session_prefix(&self.config.namespace);
-        let names = self.list(&**store).await;
+        let names = self.list_if_there(&**store).await;
         let mut names = names.map_err(store_error)?;
         names.retain(|name| name.as_str().starts_with(&prefix));
         Ok(names)

@@ -12,7 +12,8 @@ use moorline::{Account, Identity, Timestamp};
 use moorline_scripted::{Behaviour, On, ScriptedWallet};
 use serde_json::Value;
 
-use crate::support::{accounts, active, name, own, published, settle, stored, wallet};
+use crate::moody::{Mood, Moody};
+use crate::support::{accounts, active, name, own, published, settle, stored, stored_dyn, wallet};
 use crate::wire::Wire;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -321,4 +322,38 @@ async fn many_come_back_from_a_store_that_is_far_away() {
     let begun = tokio::time::Instant::now();
     manager.restore().await.unwrap_err();
     assert!(begun.elapsed() <= 10 * SECOND, "{:?}", begun.elapsed());
+}
+
+/// The restore has planned it, and reads it while its end is on the way to the store.
+#[tokio::test(start_paused = true)]
+async fn a_logout_during_the_restore_is_final_however_slow_the_store_is() {
+    let store = Moody::of(filled(&["a", "b"]).await);
+    let (builder, _) = stored_dyn(Arc::new(store.clone()), |account, wallet| {
+        if account == "b" {
+            wallet.on(On::Open, Behaviour::silence());
+        }
+    });
+    // One at a time, the one used last first: "a" waits for its turn.
+    let builder = builder.restore_at_once(1, 600 * SECOND);
+    let manager = builder.build().unwrap();
+    manager.switch_to_none();
+    let restoring = manager.clone();
+    let restoring = tokio::spawn(async move { restoring.restore().await.unwrap() });
+    settle().await;
+    manager.login(wallet("a").0).await.unwrap();
+    settle().await;
+    store.be(Mood::Slow);
+    let leaving = manager.clone();
+    let leaving = tokio::spawn(async move { leaving.logout("a").await.unwrap() });
+    settle().await;
+    // Its turn comes now.
+    manager.logout("b").await.unwrap();
+    let report = restoring.await.unwrap();
+    leaving.await.unwrap();
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(accounts(&manager), [""; 0], "{report:?}");
+    assert!(matches!(
+        store.memory.peek(&name("a")),
+        Stored::Tombstone { .. }
+    ));
 }

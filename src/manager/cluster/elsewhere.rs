@@ -121,7 +121,7 @@ impl Inner {
             Who::Key(key) => return Ok((key.clone(), key.record_name(namespace))),
             Who::Account(account) => account,
         };
-        let names = self.list(&*cluster.store).await;
+        let names = self.list_if_there(&*cluster.store).await;
         let names = names.map_err(store_error)?;
         let prefix = session_prefix(namespace);
         let keys = names.iter().filter_map(|name| {

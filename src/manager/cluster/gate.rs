@@ -52,13 +52,15 @@ impl Gate {
     /// As [`hold`](Self::hold), for a session that has moved to this name, unless it has moved on
     /// or is over.
     pub(super) async fn arrive(&self, name: &RecordName, claim: Arc<Claim>) {
+        let fence = claim.lease.fence();
         if self.right.is_moving_to(name) {
             // Before anything that waits for the lease goes on.
-            self.provider.fenced(&claim.lease.fence());
+            self.provider.fenced(&fence);
         }
         let left = self.right.arrive(claim);
-        if let Some(fence) = self.right.fence() {
-            self.provider.fenced(&fence);
+        // It may have moved on just now.
+        if let Some(other) = self.right.fence().filter(|it| *it != fence) {
+            self.provider.fenced(&other);
         }
         left.release().await;
     }
