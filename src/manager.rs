@@ -56,6 +56,7 @@ mod error;
 mod event;
 mod hydration;
 mod inner;
+mod insist;
 mod joining;
 mod key;
 mod managed;
@@ -230,6 +231,10 @@ impl SessionManager {
 
     /// Logs an account out: its session ends at the wallet and is removed from the store. If it
     /// was active, the manager's [`NextActive`] says who is next, in the same step.
+    ///
+    /// What the store cannot be told now
+    /// ([`DisconnectReport::not_persisted`](crate::session::DisconnectReport::not_persisted)) it is
+    /// told once it can be reached, when the manager is closed at the latest.
     ///
     /// # Errors
     ///
@@ -480,6 +485,9 @@ impl SessionManager {
                 });
             }
             inner.quiet().await;
+            if !inner.say().await {
+                tracing::warn!("not every disconnect could be stored: see the reports of logouts");
+            }
             inner.release_all().await;
             chores.abort();
             if let Some(store) = &inner.config.store
@@ -507,6 +515,9 @@ impl Inner {
     /// Lets go of everything. Handles of sessions are dropped where nothing is locked.
     fn finish(&self) {
         drop(self.stop_hydration());
+        if let Some(cluster) = self.cluster() {
+            cluster.stop();
+        }
         let gone = {
             let mut state = self.lock();
             let watch = std::mem::replace(&mut state.active_watch, watch::Sender::new(None));

@@ -124,6 +124,30 @@ pub enum Write {
     Erase(Tombstone),
 }
 
+impl Write {
+    /// Takes the place of one that came before and does not stand: it still follows from the
+    /// user's own `connect`, and what had to be written still has to be.
+    pub(super) fn replace(&mut self, before: &Self) {
+        let Self::Save { fresh, need, .. } = self else {
+            return;
+        };
+        let same = match before {
+            Self::Save {
+                fresh: fresh_before,
+                need: before,
+                ..
+            } => {
+                *fresh |= fresh_before;
+                before == need
+            }
+            Self::Erase(_) => false,
+        };
+        if *fresh || !same {
+            *need = Need::Always;
+        }
+    }
+}
+
 /// Whether a session is to be written if the store says the same already. Where it may not be,
 /// the store is read first, which also finds an end that another process wrote meanwhile.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

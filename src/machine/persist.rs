@@ -94,7 +94,8 @@ impl Persist {
     }
 
     fn next_generation(&mut self) -> u64 {
-        self.generation += 1;
+        // What was read may be as high as a number can be.
+        self.generation = self.generation.saturating_add(1);
         self.generation
     }
 }
@@ -242,8 +243,11 @@ fn failed(error: Arc<str>, cx: &mut Context<'_>) {
     cx.stop_timer(Timer::Persist);
     let failures = cx.core.persist.change(|work| {
         let (_, write) = work.writing.take()?;
-        // What is wanted by now is newer than what failed.
-        work.wanted.get_or_insert(write);
+        // What is wanted by now is newer than what failed, and follows from as much.
+        match work.wanted.as_deref_mut() {
+            Some(wanted) => wanted.replace(&write),
+            None => work.wanted = Some(write),
+        }
         let before = work.failures;
         work.failures = before.saturating_add(1);
         Some(before)

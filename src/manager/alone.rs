@@ -2,16 +2,14 @@
 //! here can ever be made.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Weak};
-
-use tokio::runtime::Handle;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::LogoutReport;
 use super::error::ManagerError;
 use super::inner::Inner;
 use super::joining::Started;
 use super::key::Who;
-use super::place::Place;
 use super::restore::Restored;
 use crate::provider::Provider;
 use crate::store::{Record, RecordName, Revision, Store, StoreFuture, Stored, Tombstone};
@@ -25,7 +23,7 @@ pub(super) struct Settings(Infallible);
 pub(super) struct Cluster(Infallible);
 
 impl Cluster {
-    pub(super) fn new(settings: Settings, _store: Arc<dyn Store>) -> Self {
+    pub(super) fn new(settings: Settings, _store: Arc<dyn Store>, _patience: Duration) -> Self {
         match settings.0 {}
     }
 
@@ -33,7 +31,7 @@ impl Cluster {
         match self.0 {}
     }
 
-    pub(super) fn start(&self, _manager: &Weak<Inner>, _runtime: &Handle) {
+    pub(super) fn start(&self, _manager: &Arc<Inner>) {
         match self.0 {}
     }
 
@@ -116,8 +114,6 @@ impl Inner {
     pub(super) async fn reclaim(self: Arc<Self>, _id: u64, _name: RecordName) {}
 
     pub(super) async fn release_all(&self) {}
-
-    pub(super) fn insist(&self, _owned: &Option<(RecordName, Arc<Place>)>) {}
 
     pub(super) async fn log_out_elsewhere(&self, who: &Who) -> Result<LogoutReport, ManagerError> {
         Err(ManagerError::NotFound { who: who.clone() })

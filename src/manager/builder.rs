@@ -337,7 +337,7 @@ impl SessionManagerBuilder {
         let inner = Inner::new(self.config, runtime);
         inner.start_hydration();
         if let Some(cluster) = inner.cluster() {
-            cluster.start(&Arc::downgrade(&inner), &inner.runtime);
+            cluster.start(&inner);
         }
         let chores = keep_house(Arc::downgrade(&inner), inner.bell.clone());
         let chores = inner.runtime.spawn(chores).abort_handle();

@@ -10,8 +10,7 @@ use super::builder::IdleAction;
 use super::event::{CloseReason, ManagerEventKind};
 use super::inner::Inner;
 use super::key::own_name;
-use super::place::Place;
-use super::state::{Chore, Entry, State};
+use super::state::{Chore, Entry, Owned, State};
 use crate::clock::millis;
 use crate::session::DisconnectReport;
 use crate::snapshot::DisconnectReason;
@@ -22,6 +21,9 @@ const RETRY_BASE: Duration = Duration::from_secs(1);
 const RETRY_CAP: Duration = Duration::from_secs(60);
 /// How often it is written for nothing but who logged in last.
 const LIST_PACE: Duration = Duration::from_secs(1);
+
+/// A list of all names may take as long as this many calls.
+const LIST_DEADLINES: u32 = 60;
 
 /// When the manager's own record is written again.
 #[derive(Default)]
@@ -108,6 +110,7 @@ impl Inner {
     /// Ends a session that has left, at the wallet too.
     pub(super) async fn end(self: &Arc<Self>, id: u64, mut entry: Entry) -> DisconnectReport {
         let owned = entry.owned();
+        let (said, created) = (self.times.wall(), entry.usage.about().created_at);
         let Some(session) = entry.session.take() else {
             return DisconnectReport::default();
         };
@@ -115,8 +118,10 @@ impl Inner {
         let end = self.spawn(async move {
             let report = session.disconnect().await;
             session.close().await;
-            if report.not_persisted.is_some() {
-                inner.insist(&owned);
+            if report.not_persisted.is_some()
+                && let Some(name) = owned.as_ref().and_then(|owned| owned.name.clone())
+            {
+                inner.insist(name, said, created);
             }
             inner.release(id, owned, &report).await;
             report
@@ -125,23 +130,18 @@ impl Inner {
     }
 
     /// A session has ended.
-    pub(super) async fn release(
-        &self,
-        id: u64,
-        owned: Option<(RecordName, Arc<Place>)>,
-        report: &DisconnectReport,
-    ) {
+    pub(super) async fn release(&self, id: u64, owned: Option<Owned>, report: &DisconnectReport) {
         {
             let mut state = self.lock();
             state.release(id, owned.as_ref());
             // Its record says so now; if not, it is at least not restored here.
-            if let Some((name, _)) = &owned
+            if let Some(name) = owned.as_ref().and_then(|owned| owned.name.as_ref())
                 && report.not_persisted.is_none()
             {
                 state.memory.forgotten.remove(name);
             }
         }
-        if let Some(gate) = owned.as_ref().and_then(|(_, place)| place.gate()) {
+        if let Some(gate) = owned.as_ref().and_then(|owned| owned.place.gate()) {
             gate.right().release().await;
         }
     }
@@ -190,7 +190,7 @@ impl Inner {
                 // Never at once again: the active one may be idle for ever.
                 let left = if left.is_zero() { after } else { left };
                 let turns = state.idle_turns.as_mut()?;
-                turns.take_turn(id, now + millis(left).max(1));
+                turns.take_turn(id, now.saturating_add(millis(left).max(1)));
             }
         }
     }
@@ -252,12 +252,37 @@ impl Inner {
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let deadline = self.config.policy.deadlines.storage;
-        match tokio::time::timeout(deadline, call).await {
-            Ok(result) => result,
-            Err(_) => Err(StoreError::Unavailable {
-                reason: format!("no answer within {} ms", deadline.as_millis()).into(),
-            }),
+        within(self.config.policy.deadlines.storage, call).await
+    }
+
+    /// All names of a store. How long that takes follows from how many there are: whether the store
+    /// is there is asked first.
+    pub(super) async fn list_if_there(
+        &self,
+        store: &dyn Store,
+    ) -> Result<Vec<RecordName>, StoreError> {
+        let own = own_name(&self.config.namespace);
+        match self.within_deadline(store.load(&own)).await {
+            Ok(_) | Err(StoreError::Unreadable { .. }) => self.list(store).await,
+            Err(error) => Err(error),
         }
+    }
+
+    /// All names of a store that has just answered.
+    pub(super) async fn list(&self, store: &dyn Store) -> Result<Vec<RecordName>, StoreError> {
+        let deadline = self.config.policy.deadlines.storage;
+        within(deadline.saturating_mul(LIST_DEADLINES), store.list()).await
+    }
+}
+
+async fn within<T>(
+    deadline: Duration,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(deadline, call).await {
+        Ok(result) => result,
+        Err(_) => Err(StoreError::Unavailable {
+            reason: format!("no answer within {} ms", deadline.as_millis()).into(),
+        }),
     }
 }

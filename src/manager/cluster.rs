@@ -8,11 +8,10 @@ mod keeper;
 mod right;
 mod take_over;
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serializer;
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
@@ -70,8 +69,8 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    pub(super) fn new(settings: Settings, store: Arc<dyn Store>) -> Self {
-        let claims = Claims::new(settings.leases.clone(), store.clone());
+    pub(super) fn new(settings: Settings, store: Arc<dyn Store>, patience: Duration) -> Self {
+        let claims = Claims::new(settings.leases.clone(), store.clone(), patience);
         Self {
             settings,
             store,
@@ -83,7 +82,9 @@ impl Cluster {
     }
 
     /// Begins to listen.
-    pub(super) fn start(&self, manager: &Weak<Inner>, runtime: &Handle) {
+    pub(super) fn start(&self, manager: &Arc<Inner>) {
+        let (runtime, at_once) = (&manager.runtime, manager.config.restore_at_once);
+        let manager = Arc::downgrade(manager);
         let mut tasks = self.lock_tasks();
         let news = keeper::hear_leases(manager.clone(), self.settings.leases.news());
         tasks.push(runtime.spawn(news).abort_handle());
@@ -95,7 +96,7 @@ impl Cluster {
                 "the store cannot tell what changes: a disconnect elsewhere is noticed late"
             );
         }
-        let orphans = take_over::look_after_orphans(manager.clone(), self.orphans.clone());
+        let orphans = take_over::look_after_orphans(manager, self.orphans.clone(), at_once);
         tasks.push(runtime.spawn(orphans).abort_handle());
     }
 
@@ -103,13 +104,6 @@ impl Cluster {
     pub(super) fn stop(&self) {
         let tasks = std::mem::take(&mut *self.lock_tasks());
         tasks.iter().for_each(AbortHandle::abort);
-    }
-
-    /// Runs for as long as the manager does.
-    fn keep(&self, task: AbortHandle) {
-        let mut tasks = self.lock_tasks();
-        tasks.retain(|task| !task.is_finished());
-        tasks.push(task);
     }
 
     fn lock_tasks(&self) -> std::sync::MutexGuard<'_, Vec<AbortHandle>> {
@@ -142,7 +136,8 @@ impl Started {
         let Some(gate) = self.place.as_ref().and_then(|place| place.gate()) else {
             return Ok(());
         };
-        gate.catch_up(&claim.name)
+        self.inner
+            .within_deadline(gate.catch_up(&claim.name))
             .await
             .map_err(|error| Refused::Unavailable(error.to_string().into()))?;
         gate.hold(claim).await;
@@ -232,15 +227,15 @@ impl Inner {
                 return;
             };
             let reason = match cluster.claim(&name).await {
-                Ok(claim) => match gate.catch_up(&name).await {
+                Ok(claim) => match self.within_deadline(gate.catch_up(&name)).await {
                     Ok(()) if gate.right().is_moving_to(&name) => {
                         // Under the lease of what was left behind, which goes then.
                         if let Some(left) = gate.right().name()
-                            && let Err(error) = self.forget(&left).await
+                            && let Err(error) = self.within_deadline(self.forget(&left)).await
                         {
                             tracing::warn!(%error, "an outdated record could not be removed");
                         }
-                        return gate.hold(claim).await;
+                        return gate.arrive(&name, claim).await;
                     }
                     Ok(()) => return claim.release().await,
                     Err(error) => {

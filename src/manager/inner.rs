@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::builder::Config;
 use super::cluster::Cluster;
@@ -47,7 +47,8 @@ impl Inner {
         state.hydration = hydration;
         let (settings, store) = (config.cluster.clone(), config.store.clone());
         let cluster = settings.zip(store);
-        let cluster = cluster.map(|(settings, store)| Cluster::new(settings, store));
+        let patience = config.policy.deadlines.storage;
+        let cluster = cluster.map(|(settings, store)| Cluster::new(settings, store, patience));
         Arc::new_cyclic(|me| Self {
             state: {
                 state.home = me.clone();
@@ -101,6 +102,13 @@ impl Inner {
             let _ends = ends;
             job.await
         })
+    }
+
+    /// Has a task aborted when the manager is gone, if it still runs then.
+    pub(super) fn until_the_end(&self, task: AbortHandle) {
+        let restores = &mut self.lock().restores;
+        restores.retain(|restore| !restore.is_finished());
+        restores.push(task);
     }
 
     /// Until no session is being ended.

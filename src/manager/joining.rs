@@ -28,7 +28,7 @@ impl Observe for Inner {
 
 /// A session that has not joined yet. Dropped, nothing is left of it.
 pub(super) struct Started {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
     pub(super) id: u64,
     /// What its provider calls itself.
     kind: Arc<str>,
@@ -91,17 +91,25 @@ impl Inner {
         let (session, place) = built.inspect_err(|_| {
             self.lock().entries.remove(id);
         })?;
-        if let Some(entry) = self.lock().entries.get_mut(id) {
-            entry.session = Some(session.clone());
-            entry.place.clone_from(&place);
-        }
-        Ok(Started {
+        let started = Started {
             inner: self.clone(),
             id,
             kind,
             session,
             place,
-        })
+        };
+        // What was closed or cleared meanwhile knows nothing of it.
+        let mut state = self.lock();
+        let gone = state.closed;
+        if let Some(entry) = state.entries.get_mut(id).filter(|_| !gone) {
+            entry.session = Some(started.session.clone());
+            entry.place.clone_from(&started.place);
+            drop(state);
+            return Ok(started);
+        }
+        drop(state);
+        let cleared = ManagerError::Connect(ConnectError::Cancelled(DisconnectReason::Closed));
+        Err(if gone { ManagerError::Closed } else { cleared })
     }
 
     fn build(
@@ -219,13 +227,15 @@ impl Inner {
         })
     }
 
-    /// A stored session joins before it is restored. `false` if another stands for its account.
+    /// A stored session joins before it is restored. `false` if another stands for its account;
+    /// [`ManagerError::NotFound`] if it was logged out, or everything was cleared since `era`.
     pub(super) fn join_stored(
         &self,
         started: &Started,
         identity: Identity,
         name: RecordName,
         active: bool,
+        era: u64,
     ) -> Result<bool, ManagerError> {
         self.with(|state| {
             if state.closed {
@@ -237,6 +247,12 @@ impl Inner {
             }
             let key = Arc::new(started.key(identity));
             let read_only = key.is_read_only();
+            // A logout that is not written yet counts more than what is.
+            let forgotten = state.memory.forgotten.contains(&name);
+            if forgotten || state.era() != Some(era) {
+                let who = SessionKey::clone(&key).into();
+                return Err(ManagerError::NotFound { who });
+            }
             if state.twin(&key, id).is_some() {
                 return Ok(false);
             }

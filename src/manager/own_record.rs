@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::event::ManagerEventKind;
 use super::inner::Inner;
+use super::insist::Unsaid;
 use super::key::own_name;
 use super::restore::read_last_use;
 use crate::clock::Timestamp;
@@ -35,6 +36,8 @@ pub(super) struct Memory {
     pub(super) forgotten: BTreeSet<RecordName>,
     /// Names that are not to be listed any more.
     pub(super) unlisted: BTreeSet<RecordName>,
+    /// Disconnects of users that the store does not know of yet.
+    pub(super) unsaid: Unsaid,
     /// Whether somebody here has said who is active: it counts more than what is stored then.
     pub(super) active_touched: bool,
     /// Whether there is something to write at once.
@@ -47,6 +50,7 @@ impl Memory {
     /// A session came, or is stored under another name.
     pub(super) fn came(&mut self, name: &RecordName, at: Timestamp) {
         self.forgotten.remove(name);
+        self.unsaid.take_back(name);
         self.unlisted.remove(name);
         self.recent.retain(|(listed, _)| listed != name);
         self.recent.insert(0, (name.clone(), at));
@@ -161,6 +165,7 @@ impl Inner {
         // One record that all processes of a cluster write would be as large as all sessions
         // together, and who is active is another in each.
         if self.cluster().is_some() {
+            self.lock().memory.unlisted.clear();
             return Ok(());
         }
         let name = own_name(&self.config.namespace);

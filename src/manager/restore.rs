@@ -174,10 +174,7 @@ impl Inner {
         let (told, mut done) = mpsc::unbounded_channel();
         let all = self.clone().restore_all(store, plan, told, nobody_waits);
         let all = self.runtime.spawn(all);
-        self.with(|state| {
-            state.restores.retain(|restore| !restore.is_finished());
-            state.restores.push(all.abort_handle());
-        });
+        self.until_the_end(all.abort_handle());
         let mut report = RestoreReport::default();
         loop {
             let next = match limit {
@@ -294,7 +291,10 @@ impl Inner {
     async fn plan(&self, store: &dyn Store) -> Result<Plan, StoreError> {
         let own = self.within_deadline(self.load_own(store)).await?;
         let prefix = session_prefix(&self.config.namespace);
-        let listed = self.within_deadline(store.list()).await?;
+        let listed = match self.cluster() {
+            Some(_) => self.list_if_there(store).await?,
+            None => self.list(store).await?,
+        };
         let mut names: BTreeSet<RecordName> = listed.into_iter().collect();
         // What cannot be read is in no list, and is reported.
         names.extend(own.listed.keys().cloned());
@@ -303,7 +303,8 @@ impl Inner {
             let mut state = self.lock();
             if self.cluster().is_some() {
                 // Others may have logged in again.
-                state.memory.forgotten.clear();
+                let memory = &mut state.memory;
+                memory.forgotten.retain(|name| memory.unsaid.has(name));
             }
             let forgotten = &state.memory.forgotten;
             names.retain(|name| state.owner(name).is_none() && !forgotten.contains(name));
@@ -373,6 +374,9 @@ impl Inner {
         task: Task,
         permit: OwnedSemaphorePermit,
     ) -> (Option<Arc<SessionKey>>, Restored) {
+        let Some(era) = self.lock().era() else {
+            return (None, Restored::Ended);
+        };
         let record = match self.read(store, &task.record).await {
             Ok(record) => record,
             Err(restored) => return (None, restored),
@@ -416,13 +420,14 @@ impl Inner {
         {
             return (Some(key), refused.into());
         }
-        match self.join_stored(&started, key.identity(), task.record, task.active) {
+        match self.join_stored(&started, key.identity(), task.record, task.active, era) {
             Ok(true) => {
                 if let Some(previous) = task.taken_over {
                     self.tell_taken_over(&started, previous);
                 }
             }
             Err(ManagerError::Full { .. }) => return (Some(key), Restored::Full),
+            Err(ManagerError::NotFound { .. }) => return (Some(key), Restored::Ended),
             Ok(false) | Err(_) => return (Some(key), Restored::Superseded),
         }
         // One that takes long goes on, and makes room for others.

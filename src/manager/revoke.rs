@@ -104,6 +104,15 @@ enum Removed {
     Owned(u64),
 }
 
+/// Lasts as long as everything is being cleared: nothing is restored meanwhile.
+struct Clearing(Arc<Inner>);
+
+impl Drop for Clearing {
+    fn drop(&mut self) {
+        self.0.lock().cleared();
+    }
+}
+
 impl Inner {
     pub(super) async fn revoke(self: &Arc<Self>, who: Who) -> Result<RevokedSession, ManagerError> {
         let policy = self.config.next_active;
@@ -138,7 +147,7 @@ impl Inner {
         self: &Arc<Self>,
         but: Option<Who>,
     ) -> Result<RevokeReport, ManagerError> {
-        let (mut targets, spared) = self.with(|state| {
+        let (targets, spared) = self.with(|state| {
             let spared = but.as_ref().map(|who| state.find(who)).transpose()?;
             let ids: Vec<u64> = state.by_key.values().copied().collect();
             let others = ids.into_iter().filter(|id| Some(*id) != spared);
@@ -153,46 +162,51 @@ impl Inner {
             let spared = spared.and_then(|id| state.entries.get(id)?.name());
             Ok((here, spared))
         })?;
-        let ended: BTreeSet<RecordName> = targets.iter().filter_map(Target::record).collect();
-        let stored = self.stored_names().await;
-        if let Ok(names) = &stored {
-            let others = names
-                .iter()
-                .filter(|name| spared.as_ref() != Some(*name) && !ended.contains(*name));
-            targets.extend(others.cloned().map(Target::Stored));
-        }
         let inner = self.clone();
         let all = self.spawn(async move {
-            let room = Arc::new(Semaphore::new(inner.config.restore_at_once));
-            let mut running = JoinSet::new();
-            let mut sessions = Vec::with_capacity(targets.len());
-            for target in targets {
-                // Never closed.
-                let Ok(permit) = room.clone().acquire_owned().await else {
-                    break;
-                };
-                let one = inner.clone();
-                let one = async move {
-                    let _permit = permit;
-                    one.end_one(target, NextActive::None).await
-                };
-                running.spawn_on(one, &inner.runtime);
-                while let Some(Ok(done)) = running.try_join_next() {
-                    sessions.push(done);
-                }
-            }
-            while let Some(done) = running.join_next().await {
-                sessions.extend(done);
-            }
-            // What had ended before is no session.
-            sessions.retain(|one: &RevokedSession| one.outcome != RevokeOutcome::AlreadyEnded);
-            sessions
+            let ended: BTreeSet<RecordName> = targets.iter().filter_map(Target::record).collect();
+            // They have left: they end whoever waits, and do not wait for the list.
+            let here = inner.spawn(inner.clone().end_many(targets));
+            let stored = inner.stored_names().await;
+            let mut sessions = here.await.unwrap_or_default();
+            let others = stored?.into_iter().filter(|name| {
+                let spared = spared.as_ref() == Some(name);
+                !spared && !ended.contains(name)
+            });
+            let others = others.map(Target::Stored).collect();
+            sessions.extend(inner.end_many(others).await);
+            Ok(sessions)
         });
-        let sessions = all.await.unwrap_or_default();
-        // Those that are here have been revoked in any case.
-        stored?;
+        let sessions = all.await.unwrap_or(Err(ManagerError::Closed))?;
         let active = self.lock().active_key();
         Ok(RevokeReport { sessions, active })
+    }
+
+    /// Ends these, a few at a time. What had ended before is no session.
+    async fn end_many(self: Arc<Self>, targets: Vec<Target>) -> Vec<RevokedSession> {
+        let room = Arc::new(Semaphore::new(self.config.restore_at_once));
+        let mut running = JoinSet::new();
+        let mut sessions = Vec::with_capacity(targets.len());
+        for target in targets {
+            // Never closed.
+            let Ok(permit) = room.clone().acquire_owned().await else {
+                break;
+            };
+            let inner = self.clone();
+            let one = async move {
+                let _permit = permit;
+                inner.end_one(target, NextActive::None).await
+            };
+            running.spawn_on(one, &self.runtime);
+            while let Some(Ok(done)) = running.try_join_next() {
+                sessions.push(done);
+            }
+        }
+        while let Some(done) = running.join_next().await {
+            sessions.extend(done);
+        }
+        sessions.retain(|one: &RevokedSession| one.outcome != RevokeOutcome::AlreadyEnded);
+        sessions
     }
 
     async fn end_one(self: &Arc<Self>, target: Target, policy: NextActive) -> RevokedSession {
@@ -248,7 +262,7 @@ impl Inner {
             return Ok(Vec::new());
         };
         let prefix = session_prefix(&self.config.namespace);
-        let names = self.within_deadline(store.list()).await;
+        let names = self.list_if_there(&**store).await;
         let mut names = names.map_err(store_error)?;
         names.retain(|name| name.as_str().starts_with(&prefix));
         Ok(names)
@@ -333,9 +347,10 @@ impl Inner {
             true => Err(ManagerError::Closed),
             false => Ok(state.clear()),
         })?;
-        let inner = self.clone();
+        let clearing = Clearing(self.clone());
         // Not a job of its own: it waits for those.
         let end = self.runtime.spawn(async move {
+            let inner = &clearing.0;
             inner.do_chores();
             inner.quiet().await;
             inner.clear_store(names).await

@@ -61,10 +61,20 @@ impl Entry {
         self.place.as_ref()?.name()
     }
 
-    /// Whom it is stored by, if it is.
-    pub(super) fn owned(&self) -> Option<(RecordName, Arc<Place>)> {
-        self.name().zip(self.place.clone())
+    /// What is to be let go of once it has ended.
+    pub(super) fn owned(&self) -> Option<Owned> {
+        let place = self.place.clone()?;
+        let name = place.name();
+        Some(Owned { name, place })
     }
+}
+
+/// What a session has until it has ended.
+pub(super) struct Owned {
+    /// Under which name it is stored, unless another writes there by now.
+    pub(super) name: Option<RecordName>,
+    /// Whom it is stored by.
+    pub(super) place: Arc<Place>,
 }
 
 /// What cannot be done under a lock.
@@ -76,7 +86,7 @@ pub(super) enum Chore {
         /// When it was used, if that is to be stored.
         usage: Option<Arc<Usage>>,
         detach: bool,
-        owned: Option<(RecordName, Arc<Place>)>,
+        owned: Option<Owned>,
     },
     /// Drop a handle: it may be the last one.
     Drop(#[allow(dead_code)] ManagedSession),
@@ -109,8 +119,11 @@ pub(super) struct State {
     spare_turns: Option<Turns<(u64, u32)>>,
     /// The names of wallet protocols, once each.
     kinds: HashSet<Arc<str>>,
-    /// Restores that are under way.
+    /// Restores that are under way, and whatever else ends with the manager.
     pub(super) restores: Vec<AbortHandle>,
+    /// How often everything was cleared, and how many times of that are not over.
+    cleared: u64,
+    clearing: u32,
     /// What is fetched about sessions, if anything is.
     pub(super) hydration: Option<Box<Cache>>,
     pub(super) home: Weak<Inner>,
@@ -137,6 +150,8 @@ impl State {
             spare_turns: config.makes_room().then(Turns::default),
             kinds: HashSet::new(),
             restores: Vec::new(),
+            cleared: 0,
+            clearing: 0,
             hydration: None,
             home: Weak::new(),
             times,
@@ -230,17 +245,24 @@ impl State {
 
     /// A session joins, or is found to act for somebody else.
     pub(super) fn put(&mut self, id: u64, key: Arc<SessionKey>, name: Option<RecordName>) {
-        let Some(entry) = self.entries.get_mut(id) else {
+        let Some(entry) = self.entries.get(id) else {
             return;
         };
         if entry.key.is_none() {
+            let (here, entries) = (self.by_key.len(), &self.entries);
+            let is_here = |id| entries.get(id).is_some();
             if let Some(turns) = &mut self.idle_turns {
+                turns.forget_gone(here, is_here);
                 turns.take_turn(id, self.times.elapsed());
             }
             if let Some(turns) = &mut self.spare_turns {
+                turns.forget_gone(here, is_here);
                 turns.take_turn(id, entry.usage.recency());
             }
         }
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
         if let Some(before) = entry.key.replace(key.clone())
             && self.by_key.get(&before) == Some(&id)
         {
@@ -275,9 +297,13 @@ impl State {
 
     /// Nobody tells anything of a session any more, and nobody writes under its name unless another
     /// session does.
-    pub(super) fn release(&mut self, id: u64, owned: Option<&(RecordName, Arc<Place>)>) {
+    pub(super) fn release(&mut self, id: u64, owned: Option<&Owned>) {
         self.leaving.remove(&id);
-        if let Some((name, place)) = owned {
+        if let Some(Owned {
+            name: Some(name),
+            place,
+        }) = owned
+        {
             disown(&mut self.owners, name, place);
         }
     }
@@ -304,7 +330,7 @@ impl State {
             return;
         };
         let owned = entry.owned();
-        let name = owned.as_ref().map(|(name, _)| name.clone());
+        let name = owned.as_ref().and_then(|owned| owned.name.clone());
         let mut usage = None;
         match reason {
             // Another writes there now, or nobody is to.
@@ -434,11 +460,23 @@ impl State {
         }
     }
 
+    /// What is restored belongs to the time in which that was begun; none while everything is
+    /// being cleared.
+    pub(super) fn era(&self) -> Option<u64> {
+        (self.clearing == 0).then_some(self.cleared)
+    }
+
+    pub(super) fn cleared(&mut self) {
+        self.clearing = self.clearing.saturating_sub(1);
+    }
+
     /// All sessions leave, those that have not joined yet included, and nothing of them is written
     /// any more. Says what they were stored as.
     pub(super) fn clear(&mut self) -> Vec<RecordName> {
         let ids = self.entries.numbers();
         let mut names = Vec::new();
+        self.cleared += 1;
+        self.clearing += 1;
         // First, so that nobody becomes active in between.
         self.set_active(None);
         for id in ids {

@@ -1,7 +1,9 @@
 //! Records on a backend: names to slots, envelopes to bytes, and compare-and-swap between.
 //! Encrypted and plaintext stores are this with a different [`Protection`].
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use zeroize::Zeroizing;
 
@@ -11,6 +13,10 @@ use super::envelope::{self, Content};
 use super::fields::Extra;
 use super::{About, RecordName, Revision, StoreError, Stored};
 use crate::provider::ProviderPayload;
+
+/// How many places are read at once for a list: with an engine that is elsewhere, most of the time
+/// goes into the way there and back.
+const AT_ONCE: usize = 32;
 
 /// Makes a type that holds [`Records`] a store.
 macro_rules! store_on_records {
@@ -247,9 +253,10 @@ impl<B: Backend, P: Protection> Records<B, P> {
         }
         let ready = self.protection.ready(&self.backend).await?;
         let mut entries = Vec::with_capacity(slots.len());
-        for slot in slots {
-            if let Some(entry) = self.entry(&ready, slot).await? {
-                entries.push(entry);
+        for some in slots.chunks(AT_ONCE) {
+            let some = some.iter().map(|slot| self.entry(&ready, *slot));
+            for entry in all(some.collect()).await {
+                entries.extend(entry?);
             }
         }
         Ok(entries)
@@ -354,6 +361,29 @@ impl<B: Backend, P: Protection> Records<B, P> {
         }
         Ok((name, content))
     }
+}
+
+/// Drives all of them at once, to their answers in order.
+async fn all<F: Future>(calls: Vec<F>) -> Vec<F::Output> {
+    let calls = calls.into_iter().map(|call| (Box::pin(call), None));
+    let mut calls: Vec<_> = calls.collect();
+    poll_fn(|cx| {
+        let mut done = true;
+        for (call, answer) in &mut calls {
+            if answer.is_none() {
+                match call.as_mut().poll(cx) {
+                    Poll::Ready(it) => *answer = Some(it),
+                    Poll::Pending => done = false,
+                }
+            }
+        }
+        match done {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+    calls.into_iter().filter_map(|(_, answer)| answer).collect()
 }
 
 fn stored(content: Content, revision: Revision) -> Stored {

@@ -336,3 +336,31 @@ async fn an_unreadable_record_is_reported_and_left_alone() {
     );
     assert_eq!(wallet.calls().len(), 0);
 }
+
+/// The word of the user that a connect is stays the user's word when its write fails and a later
+/// state is written in its place.
+#[tokio::test(start_paused = true)]
+async fn a_login_whose_first_write_fails_is_not_ended_by_the_logout_before_it() {
+    let store = Moody::default();
+    let (session, _wallet) = with(store.clone());
+    session.connect().await.unwrap();
+    session.disconnect().await;
+    session.close().await;
+
+    let (session, wallet) = with(store.clone());
+    store.be(Mood::Slow);
+    session.connect().await.unwrap();
+    settle().await;
+    // While the write is under way, which is going to fail.
+    wallet.change_accounts(vec![Account::primary("alice"), Account::new("carol")]);
+    settle().await;
+    store.be(Mood::Full);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    store.be(Mood::Well);
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(session.status(), Status::Connected);
+    let Stored::Record { record, .. } = stored(&store.memory) else {
+        panic!("not stored");
+    };
+    assert_eq!(record.accounts[1].id.as_str(), "carol");
+}

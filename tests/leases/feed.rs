@@ -107,3 +107,30 @@ async fn without_a_feed_a_release_is_not_heard_of_and_an_end_only_by_looking() {
     .await;
     assert!(begun.elapsed() <= TTL * 2 / 3, "{:?}", begun.elapsed());
 }
+
+/// Where the feed tells of removals, too: the last record of a member that is gone is not a reason
+/// to look for it again.
+#[tokio::test(start_paused = true)]
+async fn those_who_left_stay_gone_where_the_feed_tells_of_their_removal() {
+    let memory = Memory::new();
+    let backend: Arc<dyn Backend> = Arc::new(memory.clone());
+    let (two, three) = (join(&backend, "two").await, join(&backend, "three").await);
+    let mut news = three.news();
+    for _ in 0..10 {
+        let one = join(&backend, "one").await;
+        one.leave().await;
+        tokio::time::sleep(TTL).await;
+    }
+    // For how long the records of those who left are kept, and once more.
+    tokio::time::sleep(TTL * 250).await;
+    let mut gone = 0;
+    while let Ok(Some(told)) = timeout(AT_ONCE, news.next()).await {
+        gone += usize::from(matches!(told, LeaseNews::MemberGone { .. }));
+    }
+    assert_eq!(gone, 10, "each is gone once");
+    for _ in 0..20 {
+        tokio::time::sleep(TTL * 7).await;
+        assert_eq!(memory.list().await.unwrap().len(), 2);
+    }
+    drop((two, three));
+}

@@ -1,5 +1,6 @@
 //! Managers that share a store: two processes played in one.
 
+mod adverse;
 mod rig;
 
 use std::sync::Arc;

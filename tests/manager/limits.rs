@@ -82,3 +82,27 @@ async fn idleness_is_noticed_without_a_store_too() {
     tokio::time::sleep(2 * MINUTE).await;
     assert_eq!(accounts(&manager), [""; 0]);
 }
+
+/// As somebody writes who wants none closed.
+#[tokio::test(start_paused = true)]
+async fn a_time_without_end_closes_nobody_and_keeps_nothing_from_being_done() {
+    let store = MemoryStore::new();
+    let (builder, _) = stored(&store, |_, _| {});
+    let builder = builder.idle_after(Duration::MAX, IdleAction::Close);
+    let manager = builder.build().unwrap();
+    tokio::time::sleep(MINUTE).await;
+    manager.login(wallet("a").0).await.unwrap();
+    manager.login(wallet("b").0).await.unwrap();
+    tokio::time::sleep(600 * MINUTE).await;
+    assert_eq!(accounts(&manager), ["a", "b"]);
+    let (provider, control) = wallet("a");
+    manager.logout("a").await.unwrap();
+    manager.login(provider).await.unwrap();
+    settle().await;
+    assert!(matches!(store.peek(&name("a")), Stored::Record { .. }));
+    // What is done beside still is.
+    control.change_accounts(vec![moorline::Account::primary("c")]);
+    settle().await;
+    assert!(matches!(store.peek(&name("a")), Stored::Tombstone { .. }));
+    assert!(matches!(store.peek(&name("c")), Stored::Record { .. }));
+}

@@ -1,16 +1,20 @@
 //! Many sessions come back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use moorline::manager::{ManagerEventKind, NextActive, RestoreReport, Restored};
 use moorline::provider::{ErrorKind, ProviderError, ProviderPayload};
 use moorline::session::RestoreOutcome;
-use moorline::store::{MemoryStore, Record, Revision, Store, Stored};
+use moorline::store::backend::Memory;
+use moorline::store::{MemoryStore, PlaintextStore, Record, Revision, Store, Stored};
 use moorline::{Account, Identity, Timestamp};
-use moorline_scripted::{Behaviour, On};
+use moorline_scripted::{Behaviour, On, ScriptedWallet};
 use serde_json::Value;
 
-use crate::support::{accounts, active, name, own, published, settle, stored, wallet};
+use crate::moody::{Mood, Moody};
+use crate::support::{accounts, active, name, own, published, settle, stored, stored_dyn, wallet};
+use crate::wire::Wire;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -285,4 +289,71 @@ async fn many_come_back_in_the_order_of_their_own_records() {
     expected.extend((3..99).rev().map(|number| name(&format!("{number:03}"))));
     expected.push(name("000"));
     assert_eq!(order, expected);
+}
+
+/// How long a list takes follows from how many there are, and how far away they stand.
+#[tokio::test(start_paused = true)]
+async fn many_come_back_from_a_store_that_is_far_away() {
+    let wire = Wire::new(&Memory::new());
+    let store = Arc::new(PlaintextStore::new(wire.clone()));
+    for number in 0..2_000 {
+        let account = format!("user-{number}");
+        let accounts = vec![Account::primary(account.clone())];
+        let network = Some("canton:scripted".into());
+        let record = Record::new("scripted", accounts, network, Timestamp::EPOCH);
+        store
+            .save(&name(&account), record, Revision::NONE)
+            .await
+            .unwrap();
+    }
+    // One after the other, a list of them takes forty seconds; a call may take five seconds.
+    wire.delay(Duration::from_millis(20));
+    let builder = crate::support::builder().store_dyn(store.clone());
+    let builder = builder.provider("scripted", |record| {
+        let account = record.accounts[0].id.clone();
+        Ok(Arc::new(
+            ScriptedWallet::new().accounts([account.as_str()]).build().0,
+        ))
+    });
+    let manager = builder.restore_at_once(256, SECOND).build().unwrap();
+    assert_eq!(manager.restore().await.unwrap().restored(), 2_000);
+    // One that does not answer at all is not waited for that long.
+    wire.cut(true);
+    let begun = tokio::time::Instant::now();
+    manager.restore().await.unwrap_err();
+    assert!(begun.elapsed() <= 10 * SECOND, "{:?}", begun.elapsed());
+}
+
+/// The restore has planned it, and reads it while its end is on the way to the store.
+#[tokio::test(start_paused = true)]
+async fn a_logout_during_the_restore_is_final_however_slow_the_store_is() {
+    let store = Moody::of(filled(&["a", "b"]).await);
+    let (builder, _) = stored_dyn(Arc::new(store.clone()), |account, wallet| {
+        if account == "b" {
+            wallet.on(On::Open, Behaviour::silence());
+        }
+    });
+    // One at a time, the one used last first: "a" waits for its turn.
+    let builder = builder.restore_at_once(1, 600 * SECOND);
+    let manager = builder.build().unwrap();
+    manager.switch_to_none();
+    let restoring = manager.clone();
+    let restoring = tokio::spawn(async move { restoring.restore().await.unwrap() });
+    settle().await;
+    manager.login(wallet("a").0).await.unwrap();
+    settle().await;
+    store.be(Mood::Slow);
+    let leaving = manager.clone();
+    let leaving = tokio::spawn(async move { leaving.logout("a").await.unwrap() });
+    settle().await;
+    // Its turn comes now.
+    manager.logout("b").await.unwrap();
+    let report = restoring.await.unwrap();
+    leaving.await.unwrap();
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(accounts(&manager), [""; 0], "{report:?}");
+    assert!(matches!(
+        store.memory.peek(&name("a")),
+        Stored::Tombstone { .. }
+    ));
 }

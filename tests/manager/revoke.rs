@@ -9,6 +9,7 @@ use moorline::store::{MemoryStore, RecordName, Store, Stored};
 use moorline_scripted::{Behaviour, On};
 
 use crate::failing::Failing;
+use crate::moody::{Mood, Moody};
 use crate::support::{accounts, active, builder, name, own, published, settle, stored, wallet};
 
 fn logged_out() -> RevokeOutcome {
@@ -248,6 +249,56 @@ async fn clearing_goes_on_when_nobody_waits_and_says_when_it_is_closed() {
     all_is_gone(&store).await;
     manager.close().await;
     assert_eq!(manager.clear().await.unwrap_err(), ManagerError::Closed);
+}
+
+/// What comes after the list of what is stored is not waited for, and cannot be dropped.
+#[tokio::test(start_paused = true)]
+async fn to_revoke_all_ends_those_that_are_here_though_nobody_waits() {
+    let store = Moody::default();
+    let (builder, _) = crate::support::stored_dyn(Arc::new(store.clone()), |_, _| {});
+    let manager = builder.build().unwrap();
+    let (provider, control) = wallet("a");
+    manager.login(provider).await.unwrap();
+    settle().await;
+    store.be(Mood::Unlisted);
+    let mut revoke = Box::pin(manager.revoke_all());
+    assert!(futures_util::poll!(revoke.as_mut()).is_pending());
+    drop(revoke);
+    settle().await;
+    ends_at_wallet(&manager, &control).await;
+    assert!(is_erased(&store.memory, "a", DisconnectReason::User));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_being_restored_does_not_come_back_after_clear() {
+    let slow = Moody::of(filled(&["a", "b", "c"]).await);
+    let store = slow.memory.clone();
+    let (builder, wallets) =
+        crate::support::stored_dyn(Arc::new(slow.clone()), |account, wallet| {
+            if account == "c" {
+                wallet.on(On::Open, Behaviour::silence());
+            }
+        });
+    let builder = builder.restore_at_once(1, Duration::from_secs(600));
+    let manager = builder.build().unwrap();
+    let restoring = manager.clone();
+    let restoring = tokio::spawn(async move { restoring.restore().await.unwrap() });
+    settle().await;
+    assert_eq!(accounts(&manager), ["c"]);
+    slow.be(Mood::Slow);
+    manager.clear().await.unwrap();
+    slow.be(Mood::Well);
+    let report = restoring.await.unwrap();
+    assert_eq!(report.restored(), 0, "{report:?}");
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(accounts(&manager), [""; 0]);
+    all_is_gone(&store).await;
+    assert_eq!(wallets.get("c").pending(), 0);
+    // And later again: nothing is in its way.
+    manager.login(wallet("a").0).await.unwrap();
+    manager.close().await;
+    let manager = stored(&store, |_, _| {}).0.build().unwrap();
+    assert_eq!(manager.restore().await.unwrap().restored(), 1);
 }
 
 async fn ends_at_wallet(manager: &SessionManager, control: &moorline_scripted::Control) {

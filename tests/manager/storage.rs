@@ -1,11 +1,17 @@
 //! What a manager writes.
 
+use std::time::Duration;
+
 use moorline::manager::ManagerEventKind;
 use moorline::provider::{ErrorKind, ProviderError};
 use moorline::store::{MemoryStore, RecordName, Store, Stored};
 use serde_json::Value;
+use tokio::time::sleep;
 
-use crate::support::{accounts, active, name, payload, published, settle, stored, wallet};
+use crate::moody::{Mood, Moody};
+use crate::support::{
+    accounts, active, name, payload, published, settle, stored, stored_dyn, wallet,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_login_is_stored_at_once_with_what_its_provider_needs() {
@@ -111,4 +117,72 @@ async fn managers_of_different_namespaces_do_not_meet() {
     assert_eq!(other.restore().await.unwrap().sessions, []);
     let own = store.load(&RecordName::from("shop/manager")).await.unwrap();
     assert!(matches!(own, Stored::Record { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logout_that_cannot_be_stored_is_written_as_soon_as_the_store_is_back() {
+    for closes in [false, true] {
+        let store = Moody::default();
+        let shared = std::sync::Arc::new(store.clone());
+        let manager = stored_dyn(shared, |_, _| {}).0.build().unwrap();
+        manager.login(wallet("a").0).await.unwrap();
+        settle().await;
+        store.be(Mood::Away);
+        let report = manager.logout("a").await.unwrap();
+        assert!(report.disconnect.not_persisted.is_some());
+        sleep(Duration::from_secs(60)).await;
+        store.be(Mood::Well);
+        // It is tried again, or at the last moment.
+        match closes {
+            false => sleep(Duration::from_secs(60)).await,
+            true => manager.close().await,
+        }
+        let stored = store.memory.peek(&name("a"));
+        assert!(
+            matches!(stored, Stored::Tombstone { .. }),
+            "{closes}: {stored:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logout_that_could_not_be_stored_does_not_end_a_later_login() {
+    let store = Moody::default();
+    let shared = std::sync::Arc::new(store.clone());
+    let manager = stored_dyn(shared, |_, _| {}).0.build().unwrap();
+    manager.login(wallet("a").0).await.unwrap();
+    settle().await;
+    store.be(Mood::Away);
+    manager.logout("a").await.unwrap();
+    let again = manager.login(wallet("a").0).await.unwrap();
+    store.be(Mood::Well);
+    sleep(Duration::from_secs(600)).await;
+    assert!(again.snapshot().is_connected());
+    assert!(matches!(
+        store.memory.peek(&name("a")),
+        Stored::Record { .. }
+    ));
+    manager.close().await;
+    assert!(matches!(
+        store.memory.peek(&name("a")),
+        Stored::Record { .. }
+    ));
+}
+
+/// The application has closed the session itself: that is not the end of what is stored.
+#[tokio::test(start_paused = true)]
+async fn a_logout_of_a_session_that_was_closed_is_stored_all_the_same() {
+    let store = MemoryStore::new();
+    let manager = stored(&store, |_, _| {}).0.build().unwrap();
+    for account in ["a", "b"] {
+        let managed = manager.login(wallet(account).0).await.unwrap();
+        settle().await;
+        managed.session().close().await;
+    }
+    manager.logout("a").await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    assert!(matches!(store.peek(&name("a")), Stored::Tombstone { .. }));
+    manager.logout("b").await.unwrap();
+    manager.close().await;
+    assert!(matches!(store.peek(&name("b")), Stored::Tombstone { .. }));
 }

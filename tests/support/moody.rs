@@ -20,6 +20,10 @@ pub(crate) enum Mood {
     Full,
     /// Everything fails.
     Away,
+    /// What is asked for a list is not answered.
+    Unlisted,
+    /// Nothing is answered.
+    Silent,
 }
 
 /// A store in memory, and its mood. Clones are the same store.
@@ -30,12 +34,26 @@ pub(crate) struct Moody {
 }
 
 impl Moody {
+    #[allow(dead_code, reason = "not every test begins with something")]
+    pub(crate) fn of(memory: MemoryStore) -> Self {
+        let mood = Arc::default();
+        Self { memory, mood }
+    }
+
     pub(crate) fn be(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
     }
 
-    fn there(&self) -> Result<&MemoryStore, StoreError> {
+    async fn there(&self) -> Result<&MemoryStore, StoreError> {
+        self.unless_silent(&[Mood::Silent]).await;
         self.unless(Mood::Away, "away")
+    }
+
+    async fn unless_silent(&self, moods: &[Mood]) {
+        let silent = moods.contains(&self.mood.lock().unwrap());
+        if silent {
+            std::future::pending::<()>().await;
+        }
     }
 
     async fn writable(&self) -> Result<&MemoryStore, StoreError> {
@@ -43,7 +61,7 @@ impl Moody {
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
         self.unless(Mood::Full, "disk full")?;
-        self.there()
+        self.there().await
     }
 
     fn unless(&self, mood: Mood, reason: &str) -> Result<&MemoryStore, StoreError> {
@@ -57,7 +75,7 @@ impl Moody {
 
 impl Store for Moody {
     fn load<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Stored> {
-        Box::pin(async move { self.there()?.load(name).await })
+        Box::pin(async move { self.there().await?.load(name).await })
     }
 
     fn save<'a>(
@@ -84,7 +102,10 @@ impl Store for Moody {
     }
 
     fn list(&self) -> StoreFuture<'_, Vec<RecordName>> {
-        Box::pin(async move { self.there()?.list().await })
+        Box::pin(async move {
+            self.unless_silent(&[Mood::Unlisted]).await;
+            self.there().await?.list().await
+        })
     }
 
     fn changes(&self) -> Option<Changes> {
@@ -92,6 +113,6 @@ impl Store for Moody {
     }
 
     fn slot<'a>(&'a self, name: &'a RecordName) -> StoreFuture<'a, Option<Slot>> {
-        self.memory.slot(name)
+        Box::pin(async move { self.there().await?.slot(name).await })
     }
 }

@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
+use crate::clock::millis;
 use crate::store::{RecordName, Slot, Store};
 use crate::sync::lease::{Lease, LeaseError, Leases, Member};
 
@@ -37,15 +39,18 @@ type Turn = Arc<tokio::sync::Mutex<Weak<Claim>>>;
 pub(super) struct Claims {
     pub(super) leases: Leases,
     store: Arc<dyn Store>,
+    /// How long the store is waited for.
+    patience: Duration,
     turns: Mutex<HashMap<RecordName, Turn>>,
     by_slot: Mutex<HashMap<Slot, Weak<Claim>>>,
 }
 
 impl Claims {
-    pub(super) fn new(leases: Leases, store: Arc<dyn Store>) -> Self {
+    pub(super) fn new(leases: Leases, store: Arc<dyn Store>, patience: Duration) -> Self {
         Self {
             leases,
             store,
+            patience,
             turns: Mutex::default(),
             by_slot: Mutex::default(),
         }
@@ -65,14 +70,20 @@ impl Claims {
 
     /// Where a record stands.
     pub(super) async fn slot(&self, name: &RecordName) -> Result<Slot, Arc<str>> {
-        match self.store.slot(name).await {
-            Ok(Some(slot)) => Ok(slot),
-            Ok(None) => Err(
+        let slot = tokio::time::timeout(self.patience, self.store.slot(name));
+        match slot.await {
+            Err(_) => Err(format!(
+                "the store did not answer within {} ms",
+                millis(self.patience)
+            )
+            .into()),
+            Ok(Ok(Some(slot))) => Ok(slot),
+            Ok(Ok(None)) => Err(
                 "the store does not say where its records stand: leases need one that does, such \
                  as an encrypted one"
                     .into(),
             ),
-            Err(error) => Err(error.to_string().into()),
+            Ok(Err(error)) => Err(error.to_string().into()),
         }
     }
 
@@ -97,7 +108,12 @@ impl Claims {
         let name = name.clone();
         let claim = Arc::new(Claim { name, lease });
         *here = Arc::downgrade(&claim);
-        self.lock_slots().insert(slot, Arc::downgrade(&claim));
+        let mut slots = self.lock_slots();
+        if slots.len() >= 64 && slots.len() == slots.capacity() {
+            slots.retain(|_, claim| claim.strong_count() > 0);
+        }
+        slots.insert(slot, Arc::downgrade(&claim));
+        drop(slots);
         Ok(claim)
     }
 

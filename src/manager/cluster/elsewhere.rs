@@ -4,19 +4,17 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::{Cluster, RETRY, RETRY_CAP};
-use crate::clock::Timestamp;
+use super::Cluster;
 use crate::manager::error::ManagerError;
 use crate::manager::event::ManagerEventKind;
 use crate::manager::inner::Inner;
 use crate::manager::key::{SessionKey, Who, session_prefix};
 use crate::manager::managed::ManagedSession;
-use crate::manager::place::Place;
 use crate::manager::restore::{Restored, Task};
 use crate::manager::{LogoutReport, SessionManager};
 use crate::session::{DisconnectReport, RestoreOutcome};
 use crate::snapshot::DisconnectReason;
-use crate::store::{RecordName, Store, StoreError, Stored, Tombstone};
+use crate::store::{RecordName, StoreError, Stored, Tombstone};
 use crate::sync::lease::Member;
 
 /// How often the end of a session is written against a newer revision before that counts as failed.
@@ -85,8 +83,9 @@ impl SessionManager {
             let (inner, store) = (inner.clone(), cluster.store.clone());
             async move { inner.restore_one(&*store, task, permit).await }
         };
-        let restoring = inner.spawn(restoring).await;
-        let (_, restored) = restoring.map_err(|_| ManagerError::Closed)?;
+        let restoring = inner.spawn(restoring);
+        inner.until_the_end(restoring.abort_handle());
+        let (_, restored) = restoring.await.map_err(|_| ManagerError::Closed)?;
         match restored {
             Restored::HeldElsewhere { holder } => {
                 let key = Arc::new(key);
@@ -122,7 +121,8 @@ impl Inner {
             Who::Key(key) => return Ok((key.clone(), key.record_name(namespace))),
             Who::Account(account) => account,
         };
-        let names = cluster.store.list().await.map_err(store_error)?;
+        let names = self.list_if_there(&*cluster.store).await;
+        let names = names.map_err(store_error)?;
         let prefix = session_prefix(namespace);
         let keys = names.iter().filter_map(|name| {
             let key = SessionKey::from_record_name(name.as_str().strip_prefix(&prefix)?)?;
@@ -131,7 +131,8 @@ impl Inner {
         let mut found = Vec::new();
         for key in keys {
             let name = key.record_name(namespace);
-            if let Stored::Record { .. } = cluster.store.load(&name).await.map_err(store_error)? {
+            let stored = self.within_deadline(cluster.store.load(&name)).await;
+            if let Stored::Record { .. } = stored.map_err(store_error)? {
                 found.push((key, name));
             }
         }
@@ -156,12 +157,13 @@ impl Inner {
         let (key, name) = self.find_stored(cluster, who).await?;
         let mut conflict = None;
         for _ in 0..MAX_CONFLICTS {
-            let stored = cluster.store.load(&name).await.map_err(store_error)?;
-            let Stored::Record { revision, .. } = stored else {
+            let stored = self.within_deadline(cluster.store.load(&name)).await;
+            let Stored::Record { revision, .. } = stored.map_err(store_error)? else {
                 return Err(not_found());
             };
             let tombstone = Tombstone::new(DisconnectReason::User, self.times.wall());
-            match cluster.store.erase(&name, tombstone, revision).await {
+            let erased = cluster.store.erase(&name, tombstone, revision);
+            match self.within_deadline(erased).await {
                 Ok(_) => {
                     let key = Arc::new(key);
                     let active = self.lock().active_key();
@@ -181,45 +183,6 @@ impl Inner {
         }
         Err(conflict.map_or_else(not_found, store_error))
     }
-}
-
-impl Inner {
-    /// A user's disconnect that the store does not know of is written as soon as the store can be
-    /// reached: another process would bring the session back otherwise.
-    pub(in crate::manager) fn insist(&self, owned: &Option<(RecordName, Arc<Place>)>) {
-        let (Some(cluster), Some((name, _))) = (self.cluster(), owned) else {
-            return;
-        };
-        let (store, name) = (cluster.store.clone(), name.clone());
-        let said = self.times.wall();
-        let deadline = self.config.policy.deadlines.storage;
-        let writing = async move {
-            let mut wait = RETRY;
-            loop {
-                let written = tokio::time::timeout(deadline, end(&*store, &name, said)).await;
-                match written {
-                    Ok(Ok(())) => return,
-                    // Written by others meanwhile: looked at again at once.
-                    Ok(Err(StoreError::Conflict { .. })) => continue,
-                    Ok(Err(_)) | Err(_) => tokio::time::sleep(wait).await,
-                }
-                wait = (wait * 2).min(RETRY_CAP);
-            }
-        };
-        cluster.keep(self.runtime.spawn(writing).abort_handle());
-    }
-}
-
-/// Ends what stands there, unless that has begun after the user said so.
-async fn end(store: &dyn Store, name: &RecordName, said: Timestamp) -> Result<(), StoreError> {
-    let Stored::Record { record, revision } = store.load(name).await? else {
-        return Ok(());
-    };
-    if record.connected_at > said {
-        return Ok(());
-    }
-    let tombstone = Tombstone::new(DisconnectReason::User, said);
-    store.erase(name, tombstone, revision).await.map(|_| ())
 }
 
 fn store_error(error: StoreError) -> ManagerError {

@@ -49,6 +49,22 @@ impl Gate {
         }
     }
 
+    /// As [`hold`](Self::hold), for a session that has moved to this name, unless it has moved on
+    /// or is over.
+    pub(super) async fn arrive(&self, name: &RecordName, claim: Arc<Claim>) {
+        let fence = claim.lease.fence();
+        if self.right.is_moving_to(name) {
+            // Before anything that waits for the lease goes on.
+            self.provider.fenced(&fence);
+        }
+        let left = self.right.arrive(claim);
+        // It may have moved on just now.
+        if let Some(other) = self.right.fence().filter(|it| *it != fence) {
+            self.provider.fenced(&other);
+        }
+        left.release().await;
+    }
+
     /// What stands under this name now is known: the end of an earlier session, for one.
     pub(super) async fn catch_up(&self, name: &RecordName) -> Result<(), StoreError> {
         let revision = match self.store.load(name).await {

@@ -148,7 +148,7 @@ impl Inner {
                     };
                     if !own {
                         drop(session);
-                        self.ended_elsewhere(id, tombstone.reason);
+                        self.ended_elsewhere(id, &name, tombstone.reason);
                     }
                     return;
                 }
@@ -167,18 +167,25 @@ impl Inner {
 
     /// Somebody else has ended a session that is held here: it leaves, and the wallet is told by
     /// who can.
-    fn ended_elsewhere(self: &Arc<Self>, id: u64, reason: DisconnectReason) {
+    fn ended_elsewhere(self: &Arc<Self>, id: u64, name: &RecordName, reason: DisconnectReason) {
         let policy = self.config.next_active;
-        let entry = self.with(|state| {
+        let ended = self.with(|state| {
+            // It may act for somebody else by now.
+            let entry = state.entries.get(id)?;
+            if entry.name().as_ref() != Some(name) {
+                return None;
+            }
             let entry = state.log_out(id, policy)?;
+            let owned = entry.owned();
             // What stands there is the other's, and final.
             if let Some(place) = &entry.place {
                 place.take_away();
             }
-            Some(entry)
+            Some((entry, owned))
         });
-        let Some(mut entry) = entry else { return };
-        let owned = entry.owned();
+        let Some((mut entry, owned)) = ended else {
+            return;
+        };
         let Some(session) = entry.session.take() else {
             return;
         };

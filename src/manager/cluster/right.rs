@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use super::claims::Claim;
 use crate::provider::{ErrorKind, ProviderError};
 use crate::store::{RecordName, StoreError};
+use crate::sync::Fence;
 
 /// What a session acts under.
 pub(in crate::manager) struct Right {
@@ -66,6 +67,21 @@ impl Right {
         moves
     }
 
+    /// Acts under this from here on, if it is still the one that is to be got. Returns what is to
+    /// be released: what it acted under before, or this.
+    pub(super) fn arrive(&self, claim: Arc<Claim>) -> Arc<Claim> {
+        let mut left = claim.clone();
+        self.now.send_if_modified(|now| match now {
+            Now::Moving(before, to) if *to == claim.name => {
+                left = before.clone();
+                *now = Now::Held(claim);
+                true
+            }
+            _ => false,
+        });
+        left
+    }
+
     /// Whether the lease of this name is still to be got.
     pub(super) fn is_moving_to(&self, name: &RecordName) -> bool {
         matches!(&*self.now.borrow(), Now::Moving(_, to) if to == name)
@@ -83,10 +99,10 @@ impl Right {
         now.claim().map(|claim| claim.name.clone())
     }
 
-    /// The number of what it acts under.
-    pub(super) fn epoch(&self) -> Option<u64> {
+    /// What it acts under.
+    pub(super) fn fence(&self) -> Option<Fence> {
         let now = self.now.borrow();
-        now.claim().map(|claim| claim.lease.fence().epoch)
+        now.claim().map(|claim| claim.lease.fence())
     }
 
     /// What it acts under, if it may act at all; `None` while a login finds out for whom it is.

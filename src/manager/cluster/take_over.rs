@@ -1,6 +1,9 @@
 //! Sessions that nobody holds any more are taken over: spread over those who are left.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, PoisonError, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
@@ -13,6 +16,7 @@ use crate::manager::event::ManagerEventKind;
 use crate::manager::inner::Inner;
 use crate::manager::joining::Started;
 use crate::manager::restore::{Restored, Task};
+use crate::session::RestoreOutcome;
 use crate::sync::lease::Member;
 
 /// What a manager does about stored sessions that nobody alive holds. Default: it takes them over.
@@ -45,28 +49,80 @@ impl Default for TakeOver {
 /// Whom a session is taken over from, if that is known.
 pub(in crate::manager) struct Previous(Option<Member>);
 
-/// For as long as the manager lives.
-pub(super) async fn look_after_orphans(manager: Weak<Inner>, orphans: Arc<Notify>) {
+/// What wakes those who look after orphans.
+enum Woken {
+    /// There may be some.
+    Rung,
+    /// One was restored, or not: whether it need not be tried again.
+    Done(bool),
+}
+
+/// For as long as the manager lives. Restores go on beside: one may take as long as its wallet is
+/// away, and keeps nobody else from being taken over.
+pub(super) async fn look_after_orphans(manager: Weak<Inner>, orphans: Arc<Notify>, at_once: usize) {
+    let room = Arc::new(Semaphore::new(at_once));
+    let mut restoring = JoinSet::new();
     let mut wait = RETRY;
+    let mut again_at = None;
     loop {
-        orphans.notified().await;
-        let Some(inner) = manager.upgrade() else {
-            return;
+        let done = match wake(&orphans, &mut restoring, again_at).await {
+            Woken::Done(done) => done,
+            Woken::Rung => {
+                let Some(inner) = manager.upgrade() else {
+                    return;
+                };
+                again_at = None;
+                inner.take_over(&room, &mut restoring).await
+            }
         };
-        if inner.take_over().await {
+        if !done && again_at.is_none() {
+            again_at = Some(Instant::now() + wait);
+            wait = (wait * 2).min(RETRY_CAP);
+        } else if again_at.is_none() && restoring.is_empty() {
             wait = RETRY;
-            continue;
         }
-        drop(inner);
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(RETRY_CAP);
-        orphans.notify_one();
     }
 }
 
+async fn wake(
+    orphans: &Notify,
+    restoring: &mut JoinSet<Restored>,
+    again_at: Option<Instant>,
+) -> Woken {
+    let mut rung = pin!(async {
+        match again_at {
+            Some(at) => drop(tokio::time::timeout_at(at, orphans.notified()).await),
+            None => orphans.notified().await,
+        }
+    });
+    poll_fn(|cx| {
+        if let Poll::Ready(Some(restored)) = restoring.poll_join_next(cx) {
+            let done = restored.is_ok_and(|it| !is_store_away(&it));
+            return Poll::Ready(Woken::Done(done));
+        }
+        rung.as_mut().poll(cx).map(|()| Woken::Rung)
+    })
+    .await
+}
+
+/// Whether it was not restored for want of the store alone.
+fn is_store_away(restored: &Restored) -> bool {
+    let outcome = match restored {
+        Restored::StoreUnavailable { .. } => return true,
+        Restored::Session { outcome } => outcome,
+        _ => return false,
+    };
+    matches!(outcome, RestoreOutcome::StoreUnavailable { .. })
+}
+
 impl Inner {
-    /// Looks through everything that is stored. `false` if something could not be looked at.
-    async fn take_over(self: &Arc<Self>) -> bool {
+    /// Looks through everything that is stored, and begins to restore it. `false` if it could not
+    /// be looked at.
+    async fn take_over(
+        self: &Arc<Self>,
+        room: &Arc<Semaphore>,
+        restoring: &mut JoinSet<Restored>,
+    ) -> bool {
         let Some(cluster) = self.cluster() else {
             return true;
         };
@@ -95,8 +151,6 @@ impl Inner {
             })
             .collect();
         tasks.sort_by_key(|(delay, _)| *delay);
-        let room = Arc::new(Semaphore::new(self.config.restore_at_once));
-        let mut running = JoinSet::new();
         for (delay, mut task) in tasks {
             tokio::time::sleep_until(begun + delay).await;
             let Ok(permit) = room.clone().acquire_owned().await else {
@@ -105,19 +159,15 @@ impl Inner {
             task.taken_over = Some(Previous(previous.clone()));
             let (inner, store) = (self.clone(), store.clone());
             let one = async move { inner.restore_one(&*store, task, permit).await.1 };
-            running.spawn_on(one, &self.runtime);
+            restoring.spawn_on(one, &self.runtime);
         }
-        let mut all = true;
-        while let Some(restored) = running.join_next().await {
-            all &= !matches!(restored, Ok(Restored::StoreUnavailable { .. }) | Err(_));
-        }
-        all
+        true
     }
 
     /// A session has joined that nobody held.
     pub(in crate::manager) fn tell_taken_over(&self, started: &Started, previous: Previous) {
         let right = started.place.as_ref().and_then(|place| place.gate());
-        let Some(epoch) = right.and_then(|gate| gate.right().epoch()) else {
+        let Some(epoch) = right.and_then(|gate| Some(gate.right().fence()?.epoch)) else {
             return;
         };
         self.with(|state| {

@@ -207,7 +207,7 @@ impl Cache {
         self.running[at.1] += 1;
         let fetch = self.fetch(at.1);
         if fetch.is_stream() {
-            self.set_due(at, Some(now + fetch.deadline));
+            self.set_due(at, Some(after(now, fetch.deadline)));
         }
         let name = fetch.name.clone();
         self.tell(at.0, HydrationEvent::Started { name, cause });
@@ -259,7 +259,7 @@ impl Cache {
             }
         }
         let due = fetch.refresh_every.filter(|_| !fetch.is_stream());
-        self.set_due(at, due.map(|every| now.0 + every));
+        self.set_due(at, due.map(|every| after(now.0, every)));
         if !self.offer(at, new, now) && first {
             let name = fetch.name.clone();
             self.tell(at.0, HydrationEvent::Unchanged { name });
@@ -306,7 +306,7 @@ impl Cache {
         };
         slot.answer(&Err(answer));
         let due = again.then_some(delay).or(fetch.refresh_every);
-        self.set_due(at, due.filter(|_| connected).map(|due| now + due));
+        self.set_due(at, due.filter(|_| connected).map(|due| after(now, due)));
         self.tell(
             at.0,
             HydrationEvent::Failed {
@@ -447,6 +447,11 @@ impl Cache {
     pub(super) fn delay_until(&self, now: Instant) -> Option<Duration> {
         Some(self.next_due()?.saturating_duration_since(now))
     }
+}
+
+/// That much later, or so far away that it makes no difference: an `Instant` has an end.
+pub(super) fn after(at: Instant, wait: Duration) -> Instant {
+    at + wait.min(Duration::from_secs(100 * 365 * 24 * 60 * 60))
 }
 
 fn replaces(new: Option<&Version>, held: Option<&Version>) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::DataError;
-use super::cache::Cache;
+use super::cache::{Cache, after};
 use super::event::{FetchCause, InvalidatedBy};
 use super::slot::{Data, Link, Phase, Slot};
 use crate::manager::event::ManagerEventKind;
@@ -128,7 +128,7 @@ impl Cache {
             if slot.lacks(&fetch, now) || fetch.is_stream() {
                 self.enqueue(at, cause, false);
             } else if let (Some(every), Some(held)) = (fetch.refresh_every, &slot.held) {
-                let due = held.since + every;
+                let due = after(held.since, every);
                 self.set_due(at, Some(due));
             }
         }

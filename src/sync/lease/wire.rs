@@ -96,6 +96,9 @@ fn read(bytes: &[u8]) -> Result<Content, String> {
         })),
         Wire::Ended { .. } => Content::Member(MemberRecord::Ended),
         Wire::Lease {
+            epoch: u64::MAX, ..
+        } => return Err("its epoch cannot grow any more".into()),
+        Wire::Lease {
             member,
             epoch,
             released,
@@ -158,6 +161,8 @@ mod tests {
         ));
         unreadable(&format!("{lease},\"more\":1}}"));
         unreadable(&lease.replace(&member, "somebody"));
+        let last = lease.replace(":1,\"released", &format!(":{},\"released", u64::MAX));
+        unreadable(&format!("{last}}}"));
         unreadable("{\"version\":1,\"kind\":\"throne\"}");
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use moorline::manager::{ManagerEventKind, ManagerEvents, SessionKey, SessionManager, TakeOver};
+use moorline::manager::{
+    ManagerEventKind, ManagerEvents, SessionKey, SessionManager, SessionManagerBuilder, TakeOver,
+};
 use moorline::provider::{CloseMode, ErrorKind, Sent};
 use moorline::store::Revision;
 use moorline::store::backend::Memory;
@@ -60,13 +62,25 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) async fn process(&self, member: &str, take_over: TakeOver) -> Process {
+        self.process_with(member, take_over, |_, _| {}, |builder| builder)
+            .await
+    }
+
+    /// One whose wallets are prepared, and whose manager is built otherwise.
+    pub(crate) async fn process_with(
+        &self,
+        member: &str,
+        take_over: TakeOver,
+        prepare: impl Fn(&str, &Control) + Send + Sync + 'static,
+        build: impl FnOnce(SessionManagerBuilder) -> SessionManagerBuilder,
+    ) -> Process {
         let wire = Wire::new(&self.leases);
         let leases = Leases::builder(wire.clone());
         let leases = leases.member(member).ttl(TTL).join();
         let leases = leases.await.unwrap();
-        let (builder, wallets) = stored_dyn(Arc::new(self.store.clone()), |_, _| {});
+        let (builder, wallets) = stored_dyn(Arc::new(self.store.clone()), prepare);
         let builder = builder.leases(leases.clone()).take_over(take_over);
-        let manager = builder.build().unwrap();
+        let manager = build(builder).build().unwrap();
         let events = manager.events();
         Process {
             manager,

@@ -200,3 +200,29 @@ async fn nothing_is_fetched_once_the_manager_is_closed_or_gone() {
         assert!(alive <= 1, "{alive} tasks are left");
     }
 }
+
+/// As somebody writes who means "never", or a server that has gone mad.
+#[tokio::test(start_paused = true)]
+async fn times_without_end_are_never() {
+    let seen = Seen::default();
+    let fetch = profile(&seen)
+        .ttl(Duration::MAX)
+        .refresh_every(Duration::MAX)
+        .deadline(Duration::MAX);
+    let manager = builder().fetch(fetch).build().unwrap();
+    let (provider, control) = wallet("a");
+    let a = manager.login(provider).await.unwrap();
+    settle().await;
+    assert_eq!(shown(&a), fresh("a"));
+    let error = ProviderError::new(ErrorKind::RateLimited, "no").with_retry_after(Duration::MAX);
+    control.on(On::method("profile"), Behaviour::fail(error));
+    a.refresh(PROFILE).await.unwrap_err();
+    control.drop_link(ProviderError::new(ErrorKind::Unreachable, "gone"));
+    tokio::time::sleep(60 * MINUTE).await;
+    assert_eq!(shown(&a), stale("a"));
+    assert_eq!(
+        seen.count(),
+        3,
+        "once at the login, once asked, once when it was back"
+    );
+}

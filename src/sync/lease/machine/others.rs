@@ -74,6 +74,11 @@ impl Other {
         }
     }
 
+    /// Whether nothing of it was ever seen, and nobody waits for what becomes of it.
+    fn is_a_rumour(&self) -> bool {
+        self.phase == Phase::Unknown && self.seen.is_none() && !self.own && self.waiting.is_empty()
+    }
+
     /// Whether it may be ended: seen unchanged for long enough, by this process's own clock.
     fn is_dead(&self, now: Mono) -> bool {
         let unchanged = self.seen.map(|(_, since)| now.since(since));
@@ -189,6 +194,12 @@ impl Others {
             Answer::Written | Answer::Conflict | Answer::Found(_, Content::Nothing)
                 if other.phase == Phase::Ended =>
             {
+                self.members.remove(&id);
+                return Some(Vec::new());
+            }
+            // Its record went before it was ever read, and nobody asks for it: it has ended, and
+            // whoever removed it knows. A feed tells of removals, too.
+            Answer::Found(_, Content::Nothing) if other.is_a_rumour() => {
                 self.members.remove(&id);
                 return Some(Vec::new());
             }
