@@ -70,7 +70,8 @@ impl ManagedSession {
     }
 
     /// Lets on only a session that was made less than `limit` ago: by when the account logged in,
-    /// whatever was renewed, restored or used since.
+    /// whatever was renewed, restored or used since. Both times are the wall clock's: one that is
+    /// set back makes sessions younger.
     ///
     /// # Errors
     ///
