@@ -106,9 +106,7 @@ impl Inner {
 
     /// Has a task aborted when the manager is gone, if it still runs then.
     pub(super) fn until_the_end(&self, task: AbortHandle) {
-        let restores = &mut self.lock().restores;
-        restores.retain(|restore| !restore.is_finished());
-        restores.push(task);
+        self.lock().until_the_end(task);
     }
 
     /// Until no session is being ended.

@@ -62,7 +62,7 @@ impl Inner {
         unsaid.by_name.insert(name, Said { at, created });
         if !std::mem::replace(&mut unsaid.seen_to, true) {
             let task = self.runtime.spawn(keep_saying(self.me.clone()));
-            state.restores.push(task.abort_handle());
+            state.until_the_end(task.abort_handle());
         }
     }
 

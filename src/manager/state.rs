@@ -175,6 +175,12 @@ impl State {
         kind
     }
 
+    /// Has a task aborted when the manager is gone, if it still runs then.
+    pub(super) fn until_the_end(&mut self, task: AbortHandle) {
+        self.restores.retain(|running| !running.is_finished());
+        self.restores.push(task);
+    }
+
     pub(super) fn tell(&mut self, id: u64, kind: impl FnOnce() -> ManagerEventKind) {
         let key = self.entries.get(id).and_then(|entry| entry.key.clone());
         self.bulletin.tell(self.times.wall(), id, key, kind);

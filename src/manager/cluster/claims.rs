@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::clock::millis;
+use crate::manager::chores::within;
 use crate::store::{RecordName, Slot, Store};
 use crate::sync::lease::{Lease, LeaseError, Leases, Member};
 
@@ -70,20 +70,14 @@ impl Claims {
 
     /// Where a record stands.
     pub(super) async fn slot(&self, name: &RecordName) -> Result<Slot, Arc<str>> {
-        let slot = tokio::time::timeout(self.patience, self.store.slot(name));
-        match slot.await {
-            Err(_) => Err(format!(
-                "the store did not answer within {} ms",
-                millis(self.patience)
-            )
-            .into()),
-            Ok(Ok(Some(slot))) => Ok(slot),
-            Ok(Ok(None)) => Err(
+        match within(self.patience, self.store.slot(name)).await {
+            Ok(Some(slot)) => Ok(slot),
+            Ok(None) => Err(
                 "the store does not say where its records stand: leases need one that does, such \
                  as an encrypted one"
                     .into(),
             ),
-            Ok(Err(error)) => Err(error.to_string().into()),
+            Err(error) => Err(error.to_string().into()),
         }
     }
 

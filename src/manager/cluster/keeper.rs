@@ -1,7 +1,6 @@
 //! Hears what happens to leases and to records, and lets the manager follow.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use super::{RETRY, RETRY_CAP, TakeOver};
 use crate::manager::inner::Inner;
@@ -131,15 +130,9 @@ impl Inner {
                 return;
             };
             let Some(gate) = place.gate() else { return };
-            let deadline = self
-                .config
-                .policy
-                .deadlines
-                .storage
-                .max(Duration::from_millis(1));
-            match tokio::time::timeout(deadline, gate.look(&name, revision)).await {
-                Ok(Ok(None)) => return,
-                Ok(Ok(Some(Stored::Tombstone { tombstone, .. }))) => {
+            match self.within_deadline(gate.look(&name, revision)).await {
+                Ok(None) => return,
+                Ok(Some(Stored::Tombstone { tombstone, .. })) => {
                     // A session that has ended by itself has written so itself, perhaps with a
                     // write whose answer was lost.
                     let own = match session.status() {
@@ -153,11 +146,11 @@ impl Inner {
                     return;
                 }
                 // Never believed: the wallet is asked.
-                Ok(Ok(Some(Stored::Record { .. } | Stored::Nothing))) => {
+                Ok(Some(Stored::Record { .. } | Stored::Nothing)) => {
                     session.verify().await;
                     return;
                 }
-                Ok(Err(_)) | Err(_) => {}
+                Err(_) => {}
             }
             drop((place, session));
             tokio::time::sleep(wait).await;
